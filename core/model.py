@@ -1,0 +1,185 @@
+"""The network: one closed set of operations for training and decoding.
+
+    a sum of embeddings (the token and the features known at that place)
+      → LSTM layers, optionally residual
+      → a linear or one-hidden-layer head over [h; input]
+      → logits, plus tables over (pitch − reference)
+
+`forward` runs whole sequences for training and for reading a prime; `step` runs one place of many sequences for
+decoding. State is a value, never kept in the model: a model holds weights alone.
+
+Sources: LSTM, Hochreiter & Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735; dropout as in AWD-LSTM,
+Merity et al. 2018, arXiv:1708.02182 (locked masks, DropConnect on the recurrent matrix, whole embedding rows).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+State = tuple[Tensor, Tensor]
+"""(h, c), each (layers, rows, hidden) float32."""
+
+STEP_ROWS = 8
+"""`step` multiplies this many rows at a time, padded: a matrix product rounds the same way only at one fixed shape, and
+the same row must give the same bits alone and in any company."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes that fix the shape of every weight."""
+
+    vocabulary: int
+    features: tuple[int, ...]
+    """Table size of each input feature; the first is the previous token."""
+    embedding: int
+    hidden: int
+    layers: int
+    residual: bool = False
+    head: int = 0
+    """Width of the head's hidden layer; 0 is a linear head."""
+    references: int = 0
+    """Number of tables over (pitch − reference)."""
+    pitch_tokens: tuple[int, int] = (0, 0)
+    """First pitch token and how many follow it in semitone order; the tables add to their logits."""
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Rates of each kind, used in training only."""
+
+    rows: float = 0.0
+    """Whole rows of the embedding tables."""
+    input: float = 0.0
+    between: float = 0.0
+    output: float = 0.0
+    head: float = 0.0
+    recurrent: float = 0.0
+    """DropConnect on the hidden-to-hidden matrices."""
+
+
+def locked_dropout(x: Tensor, rate: float) -> Tensor:
+    """Drop the same units at every time step of a row. x (time, rows, units); Gal & Ghahramani 2016, arXiv:1512.05287."""
+    if rate == 0.0:
+        return x
+    keep = torch.empty(1, *x.shape[1:], dtype=x.dtype).bernoulli_(1 - rate).to(x.device)
+    return x * (keep / (1 - rate))
+
+
+@dataclass(eq=False)
+class RecurrentModel(nn.Module):
+    """The LSTM of an Architecture. `dropout` matters only in training mode."""
+
+    architecture: Architecture
+    dropout: Dropout = field(default_factory=Dropout)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        a = self.architecture
+        starts = [0]
+        for size in a.features[:-1]:
+            starts.append(starts[-1] + size)
+        self.register_buffer("feature_starts", torch.tensor(starts), persistent=False)
+        self.tables = nn.Parameter(torch.randn(sum(a.features), a.embedding) * 0.1)
+        widths = [a.embedding] + [a.hidden] * (a.layers - 1)
+        self.lstm = nn.ModuleList(nn.LSTM(width, a.hidden) for width in widths)
+        top = a.hidden + a.embedding
+        self.head_hidden = nn.Linear(top, a.head) if a.head else None
+        self.head = nn.Linear(a.head or top, a.vocabulary)
+        pitches = a.pitch_tokens[1]
+        self.relative = nn.Parameter(torch.zeros(a.references, max(0, 2 * pitches - 1)))
+        for layer in self.lstm:
+            hidden = a.hidden
+            with torch.no_grad():  # an open forget gate at the start: Jozefowicz et al. 2015
+                layer.bias_ih_l0[hidden : 2 * hidden] = 1.0
+                layer.bias_hh_l0.zero_()
+
+    def empty_state(self, rows: int) -> State:
+        """The state before anything was read: zeros."""
+        shape = (self.architecture.layers, rows, self.architecture.hidden)
+        device = self.tables.device
+        return torch.zeros(shape, device=device), torch.zeros(shape, device=device)
+
+    def forward(self, features: Tensor, references: Tensor, state: State) -> tuple[Tensor, State]:
+        """features (time, rows, n) i64, references (time, rows, r) i64 → logits (time, rows, vocabulary) and the new state.
+
+        A reference is a pitch index, or the number of pitches for "none".
+        """
+        drop = self.dropout if self.training else Dropout()
+        inputs = locked_dropout(self._embed(features, drop.rows), drop.input)
+        x, hidden, cell = inputs, [], []
+        for depth, layer in enumerate(self.lstm):
+            y, (h, c) = self._run_layer(layer, x, (state[0][depth : depth + 1], state[1][depth : depth + 1]), drop.recurrent)
+            hidden.append(h)
+            cell.append(c)
+            residual = self.architecture.residual and depth > 0
+            x = locked_dropout(y + x if residual else y, drop.output if depth == len(self.lstm) - 1 else drop.between)
+        logits = self._read_out(torch.cat([x, inputs], dim=-1), references, drop.head)
+        return logits, (torch.cat(hidden), torch.cat(cell))
+
+    def step(self, features: Tensor, references: Tensor, state: State) -> tuple[Tensor, State]:
+        """One place of many sequences: features (rows, n), references (rows, r) → logits (rows, vocabulary) f32, state.
+
+        Rows do not touch each other: each gives the same bits whatever the others hold and however many there are.
+        """
+        blocks = []
+        for first in range(0, features.shape[0], STEP_ROWS):
+            rows = slice(first, first + STEP_ROWS)
+            count = features[rows].shape[0]
+            pad = (0, 0, 0, STEP_ROWS - count)
+            logits, (h, c) = self._step_block(
+                F.pad(features[rows], pad), F.pad(references[rows], pad), (F.pad(state[0][:, rows], pad), F.pad(state[1][:, rows], pad))
+            )
+            blocks.append((logits[:count], h[:, :count], c[:, :count]))
+        logits, hidden, cell = zip(*blocks, strict=True)
+        return torch.cat(logits), (torch.cat(hidden, dim=1), torch.cat(cell, dim=1))
+
+    def _step_block(self, features: Tensor, references: Tensor, state: State) -> tuple[Tensor, State]:
+        inputs = self._embed(features, 0.0)  # (STEP_ROWS, embedding)
+        x, hidden, cell = inputs, [], []
+        for depth, layer in enumerate(self.lstm):
+            gates = F.linear(x, layer.weight_ih_l0, layer.bias_ih_l0) + F.linear(state[0][depth], layer.weight_hh_l0, layer.bias_hh_l0)
+            write, keep, candidate, read = gates.chunk(4, dim=1)
+            c = torch.sigmoid(keep) * state[1][depth] + torch.sigmoid(write) * torch.tanh(candidate)
+            h = torch.sigmoid(read) * torch.tanh(c)
+            hidden.append(h)
+            cell.append(c)
+            x = h + x if self.architecture.residual and depth > 0 else h
+        return self._read_out(torch.cat([x, inputs], dim=-1), references, 0.0), (torch.stack(hidden), torch.stack(cell))
+
+    def _embed(self, features: Tensor, rate: float) -> Tensor:
+        tables = self.tables
+        if rate:
+            keep = torch.empty(tables.shape[0], 1).bernoulli_(1 - rate).to(tables.device)
+            tables = tables * (keep / (1 - rate))
+        index = features + self.feature_starts
+        return F.embedding_bag(index.view(-1, index.shape[-1]), tables, mode="sum").view(*index.shape[:-1], -1)
+
+    def _run_layer(self, layer: nn.Module, x: Tensor, state: State, rate: float) -> tuple[Tensor, State]:
+        if rate == 0.0:
+            result: tuple[Tensor, State] = layer(x, state)
+            return result
+        dropped = F.dropout(layer.weight_hh_l0, rate)
+        result = functional_call(layer, {"weight_hh_l0": dropped}, (x, state))
+        return result
+
+    def _read_out(self, x: Tensor, references: Tensor, rate: float) -> Tensor:
+        if self.head_hidden is not None:
+            x = F.dropout(F.gelu(self.head_hidden(x)), rate, training=rate > 0)
+        logits: Tensor = self.head(x).float()
+        first, count = self.architecture.pitch_tokens
+        if self.architecture.references:
+            relative = sum(F.embedding(references[..., r], self._by_reference(r)) for r in range(self.architecture.references))
+            logits = torch.cat([logits[..., :first], logits[..., first : first + count] + relative, logits[..., first + count :]], dim=-1)
+        return logits
+
+    def _by_reference(self, r: int) -> Tensor:
+        """Table r as a matrix (references + 1, pitches): row p holds the bonus of each pitch when the reference is p; none adds 0."""
+        count = self.architecture.pitch_tokens[1]
+        pitch = torch.arange(count, device=self.relative.device)
+        matrix = self.relative[r][pitch[None, :] - pitch[:, None] + count - 1]
+        return torch.cat([matrix, torch.zeros(1, count, device=matrix.device)])

@@ -1,0 +1,20 @@
+"""Where music from outside comes in: MIDI files and ABC, read in a process with limits."""
+
+from __future__ import annotations
+
+from core.errors import NotationError
+from core.music.midi_check import MAX_BYTES, check_midi
+from core.music.piece import Piece
+from core.music.sandbox import read_in_sandbox
+
+MAX_ABC_CHARACTERS = 200_000
+
+
+def read_midi_limited(data: bytes) -> Piece:
+    """Raises MidiError or InputTooCostly, both of field "prime"."""
+    return read_in_sandbox("midi", data)
+
+
+def read_abc_limited(text: str) -> Piece:
+    """Raises NotationError or InputTooCostly, both of field "prime"."""
+    return read_in_sandbox("abc", text.encode())

@@ -1,0 +1,87 @@
+"""Keys and metres by name, and the key that a piece seems to be in."""
+
+from __future__ import annotations
+
+import re
+
+from core.errors import InvalidField
+from core.music.piece import KeyChange, Piece
+
+# How many sharps a mode has beyond the major key on the same tonic: D dorian has two fewer than D major.
+MODE_SHARPS = {"major": 0, "minor": -3, "dorian": -2, "mixolydian": -1}
+MODE_NAMES = {
+    "": "major", "major": "major", "maj": "major", "ionian": "major", "ion": "major",
+    "minor": "minor", "min": "minor", "m": "minor", "aeolian": "minor", "aeo": "minor",
+    "dorian": "dorian", "dor": "dorian", "mixolydian": "mixolydian", "mix": "mixolydian",
+}  # fmt: skip
+FIFTHS = "FCGDAEB"  # the letters along the circle of fifths: C has no sharps, each step to the right one more
+MAX_SHARPS = 7
+LARGEST_NUMERATOR = 32
+DENOMINATORS = (1, 2, 4, 8, 16, 32)
+
+_KEY = re.compile(r"\s*([A-Ga-g])\s*([#♯b♭]|sharp\b|flat\b)?[\s-]*([A-Za-z]*)\s*", re.IGNORECASE)
+
+
+def fifths_of(letter: str, accidental: int = 0) -> int:
+    """Steps from C along the circle of fifths: sharps of the major key on that note. `accidental` in semitones."""
+    return FIFTHS.index(letter.upper()) - 1 + 7 * accidental
+
+
+def parse_key(name: str) -> KeyChange:
+    """Read "D minor", "Bb major", "E dorian", "Dm" or "f# minor". Raises InvalidField."""
+    match = _KEY.fullmatch(name)
+    mode = match and MODE_NAMES.get("major" if match[3] == "M" else match[3].lower())
+    if not match or not mode:
+        raise InvalidField(
+            f"{name!r} is no key that we know. Write a note and a mode, such as D minor, Bb major, E dorian or A mixolydian.",
+            field="attributes.key",
+        )
+    accidental = 0 if not match[2] else 1 if match[2].lower() in ("#", "♯", "sharp") else -1
+    sharps = fifths_of(match[1], accidental) + MODE_SHARPS[mode]
+    if abs(sharps) > MAX_SHARPS:
+        better = key_name(KeyChange(0, sharps - 12 if sharps > 0 else sharps + 12, mode))
+        raise InvalidField(f"{name!r} would need {abs(sharps)} accidentals. Write {better} instead.", field="attributes.key")
+    return KeyChange(0, sharps, mode)
+
+
+def key_name(key: KeyChange) -> str:
+    """The one name of a key: "D minor", "Bb major". `parse_key` reads it back."""
+    octave, letter = divmod(key.sharps - MODE_SHARPS[key.mode] + 1, 7)
+    accidentals = "#" * octave if octave > 0 else "b" * -octave
+    return f"{FIFTHS[letter]}{accidentals} {key.mode}"
+
+
+def tonic(key: KeyChange) -> int:
+    """Pitch class 0–11 of the keynote, C being 0."""
+    return (key.sharps - MODE_SHARPS[key.mode]) * 7 % 12
+
+
+def parse_meter(name: str) -> tuple[int, int]:
+    """Read "6/8", "C" (4/4) or "C|" (2/2) as (numerator, denominator). Raises InvalidField."""
+    text = {"C": "4/4", "C|": "2/2"}.get(name.strip(), name)
+    match = re.fullmatch(r"\s*(\d{1,3})\s*/\s*(\d{1,3})\s*", text)
+    if not match or not 1 <= int(match[1]) <= LARGEST_NUMERATOR or int(match[2]) not in DENOMINATORS:
+        raise InvalidField(
+            f"{name!r} is no metre that we know. Write beats and beat unit, such as 4/4, 3/4 or 6/8.", field="attributes.meter"
+        )
+    return int(match[1]), int(match[2])
+
+
+def analyse_key(piece: Piece) -> tuple[KeyChange, float]:
+    """The likeliest major or minor key and its correlation (−1 to 1), after Krumhansl and Schmuckler, by music21.
+
+    Percussion does not count. A piece without pitches is C major with correlation 0.
+    """
+    from music21 import note, stream  # takes seconds to import, and few callers need it
+
+    sounding = stream.Stream[note.Note]()
+    for track in piece.tracks:
+        for played in () if track.percussion else track.notes:
+            sounding.insert(
+                played.start / piece.ticks_per_quarter,
+                note.Note(played.pitch, quarterLength=played.duration / piece.ticks_per_quarter),
+            )
+    if not sounding:
+        return KeyChange(0, 0, "major"), 0.0
+    found = sounding.analyze("key.krumhansl")
+    return KeyChange(0, int(found.sharps), str(found.mode)), float(found.correlationCoefficient)

@@ -1,0 +1,66 @@
+"""What a corpus hands to the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.model import Architecture
+
+Tokens = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One chunk of `rows` sequences. Row r of the next batch goes on where row r of this one stopped, unless it is fresh."""
+
+    features: Tokens  # (time, rows, n)
+    references: Tokens  # (time, rows, r)
+    allowed: NDArray[np.bool_] | None  # (time, rows, vocabulary): what the grammar lets follow; None is everything
+    targets: Tokens  # (time, rows)
+    weights: NDArray[np.float32]  # (time, rows): 0 where there is nothing to learn (padding)
+    fresh: NDArray[np.bool_]  # (rows,): the row's state starts empty
+
+
+@dataclass(frozen=True)
+class Score:
+    """Nats over a held-out set, and how many units (characters, notes, steps) they are spread over."""
+
+    nats: float
+    units: int
+
+    @property
+    def nats_per_unit(self) -> float:
+        return self.nats / max(1, self.units)
+
+
+class Corpus(Protocol):
+    """Training data behind one tokenizer."""
+
+    unit: str
+    """What the score is per: character, note, step."""
+
+    def architecture_sizes(self) -> dict[str, object]:
+        """vocabulary, features, references and pitch_tokens of the Architecture."""
+
+    def tokenizer_config(self) -> dict[str, object]: ...
+
+    def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
+        """Endless, shuffled, augmented."""
+
+    def validation(self, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
+        """The validation set once; beside each batch the number of units that it ends with. Weights mark what counts."""
+
+
+def sizes(architecture: Architecture) -> dict[str, object]:
+    """The part of an Architecture that the corpus decides."""
+    return {
+        "vocabulary": architecture.vocabulary,
+        "features": architecture.features,
+        "references": architecture.references,
+        "pitch_tokens": architecture.pitch_tokens,
+    }

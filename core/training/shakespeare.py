@@ -1,0 +1,78 @@
+"""Plain text by characters: tiny-shakespeare, split at 90 % as everybody splits it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.text.characters import CharacterTokenizer
+from core.training.batches import Batch
+
+TRAIN_SHARE = 0.9
+VALIDATION_SHARE = 0.03
+"""The last part of the training 90 % on which choices are made; the final 10 % is the published figure's and stays unseen."""
+
+
+class TextCorpus:
+    """`path` is a text file, or a folder with input.txt."""
+
+    unit = "character"
+
+    def __init__(self, path: Path, options: dict[str, Any]) -> None:
+        text = (path / "input.txt" if path.is_dir() else path).read_text(encoding="utf-8")
+        split = int(len(text) * TRAIN_SHARE)
+        self.text, self.test_text = text[:split], text[split:]
+        self.tokenizer = CharacterTokenizer.of_text(text)
+        self.tokens = np.array(self.tokenizer.encode(self.text), dtype=np.int64)
+        self.validation_start = int(split * (1 - VALIDATION_SHARE))
+        self.reset_probability = float(options.get("reset_probability", 0.05))
+
+    def architecture_sizes(self) -> dict[str, Any]:
+        size = self.tokenizer.size
+        return {"vocabulary": size, "features": (size,), "references": 0, "pitch_tokens": (0, 0)}
+
+    def tokenizer_config(self) -> dict[str, Any]:
+        return self.tokenizer.config()
+
+    def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
+        """Rows read on from random places; now and then a row jumps and starts with an empty state, so that one is familiar."""
+        random = np.random.default_rng(seed)
+        tokens = self.tokens[: self.validation_start]
+        last_start = len(tokens) - chunk - 1
+        places = random.integers(0, last_start, rows)
+        fresh = np.ones(rows, dtype=bool)
+        while True:
+            window = places[None, :] + np.arange(chunk + 1)[:, None]  # (time + 1, rows)
+            yield _batch(tokens[window], fresh)
+            places = places + chunk
+            fresh = (random.random(rows) < self.reset_probability) | (places > last_start)
+            jump = places > last_start
+            places = np.where(jump, random.integers(0, last_start, rows), places)
+
+    def validation(self, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
+        """Windows with an empty state at each start, as the published figure is measured."""
+        yield from windows(self.tokens[self.validation_start :], 256, rows, offsets=(0,))
+
+
+def windows(tokens: np.ndarray[Any, Any], length: int, rows: int, offsets: tuple[int, ...]) -> Iterator[tuple[Batch, int]]:
+    """All disjoint windows of `length` at each offset, `rows` at a time; every window's state starts empty."""
+    starts = [start for offset in offsets for start in range(offset, len(tokens) - length, length)]
+    for first in range(0, len(starts), rows):
+        group = np.array(starts[first : first + rows])
+        batch = _batch(tokens[group[None, :] + np.arange(length + 1)[:, None]], np.ones(len(group), dtype=bool))
+        yield batch, batch.targets.size
+
+
+def _batch(window: np.ndarray[Any, Any], fresh: np.ndarray[Any, Any]) -> Batch:
+    inputs, targets = window[:-1], window[1:]
+    return Batch(
+        features=inputs[:, :, None],
+        references=np.zeros((*inputs.shape, 0), dtype=np.int64),
+        allowed=None,
+        targets=targets,
+        weights=np.ones(targets.shape, dtype=np.float32),
+        fresh=fresh,
+    )

@@ -1,0 +1,68 @@
+"""What web and command line do with jobs: submit, look, list, cancel; each for one owner."""
+
+from __future__ import annotations
+
+import hashlib
+
+from celery import Celery
+
+from core.catalog import Catalog
+from core.errors import NotFound
+from core.music.codec import piece_to_json
+from worker.jobs.admission import admit
+from worker.jobs.broker import send_wake
+from worker.jobs.request import GenerationRequest
+from worker.jobs.settings import Settings
+from worker.jobs.store import JobRecord, JobStore, NewJob
+
+
+class JobClient:
+    """Raises StoreUnavailable when the store does not answer; nothing is half done then."""
+
+    def __init__(self, store: JobStore, catalog: Catalog, celery_app: Celery, settings: Settings) -> None:
+        self.store = store
+        self.catalog = catalog
+        self._celery_app = celery_app
+        self._settings = settings
+
+    def submit(self, request: GenerationRequest, owner: str, idempotency_key: str | None = None) -> tuple[JobRecord, bool]:
+        """Accept the job; False beside it when this key made it before. Raises RequestError; among them QueueFull.
+
+        The record is stored before the wake-up is sent; one that does not get through is sent again by the reaper.
+        """
+        admitted = admit(request, self.catalog)
+        job = NewJob(
+            owner=owner,
+            kind=request.kind,
+            request=admitted.request.model_dump_json(),
+            prime=None if admitted.prime is None else piece_to_json(admitted.prime),
+            cost=request.variations,
+            deadline_seconds=self._settings.deadline_seconds,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint(request),
+        )
+        record, created = self.store.enqueue(job)
+        if created:
+            send_wake(self._celery_app, record.id)
+        return record, created
+
+    def get(self, job_id: str, owner: str) -> JobRecord:
+        """Raises NotFound, for another owner's job too: nobody learns that it exists."""
+        record = self.store.get(job_id)
+        if record.owner != owner:
+            raise NotFound("There is no such job, or it has expired.")
+        return record
+
+    def cancel(self, job_id: str, owner: str) -> JobRecord:
+        """Queued: cancelled at once. Running: within a second. Ended: no change. Raises NotFound."""
+        self.get(job_id, owner)
+        return self.store.cancel(job_id)
+
+    def list(self, owner: str, cursor: str | None = None, limit: int = 20) -> tuple[list[JobRecord], str | None]:
+        """The owner's jobs, newest first, and the cursor of the next page (None at the end)."""
+        return self.store.list(owner, cursor, limit)
+
+
+def fingerprint(request: GenerationRequest) -> str:
+    """A hash of the request as it came, before a seed is drawn: equal requests have equal fingerprints."""
+    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()

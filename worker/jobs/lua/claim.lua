@@ -1,0 +1,58 @@
+#!lua flags=allow-oom
+-- Take jobs from the front while their cost fits the free slots; a job too wide for what is left is not overtaken, so
+-- it is not starved. Jobs begun under another numerics id are passed by. Answers {id, fence, request, prime, deadline}s.
+-- `call` names this call: sent again after a lost answer, it gets the jobs that the first one took.
+local worker, slots, numerics, call = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local claims = {}
+
+local function hand_over(id, fence)
+  local job = redis.call('HMGET', job_key(id), 'request', 'deadline_at')
+  claims[#claims + 1] = {id, fence, job[1], redis.call('GET', job_key(id) .. ':prime'), job[2]}
+end
+
+local last = redis.call('GET', P .. 'call:' .. worker)
+last = last and cjson.decode(last)
+if last and last.call == call then
+  for _, taken in ipairs(last.taken) do
+    local state = standing(taken.id, taken.fence)
+    if state == 'held' or state == 'cancel' then
+      hand_over(taken.id, taken.fence)
+    end
+  end
+  return claims
+end
+
+local at, taken = 0, {}
+while slots > 0 do
+  local id = redis.call('ZRANGE', P .. 'ready', at, at)[1]
+  if not id then
+    break
+  end
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'cost', 'numerics', 'deadline_at', 'losses')
+  if not job[1] then
+    remove(id)  -- somebody deleted the record by hand
+  elseif tonumber(job[3]) <= now then
+    settle_expired(id)
+  elseif job[2] and job[2] ~= numerics then
+    at = at + 1
+  elseif tonumber(job[1]) > slots then
+    break
+  else
+    local fence = tostring(redis.call('HINCRBY', key, 'fence', 1))
+    local attempt = tonumber(job[4]) + 1
+    redis.call('ZREM', P .. 'ready', id)
+    redis.call('ZADD', P .. 'running', seconds(now + settings.lease_seconds), id)
+    redis.call('HSET', key, 'status', 'running', 'worker', worker, 'numerics', numerics, 'attempt', attempt,
+      'started_at', seconds(now))
+    event(id, 'started', '{"attempt":' .. attempt .. '}')
+    slots = slots - tonumber(job[1])
+    taken[#taken + 1] = {id = id, fence = fence}
+    hand_over(id, fence)
+  end
+end
+if #taken > 0 then
+  local held_for = math.ceil(settings.lease_seconds * 1000)
+  redis.call('SET', P .. 'call:' .. worker, cjson.encode({call = call, taken = taken}), 'PX', held_for)
+end
+return claims

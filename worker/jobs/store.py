@@ -1,0 +1,237 @@
+"""The job store's contract: records, claims, events, and the verbs that change them.
+
+The record in Redis is the truth; the Celery message is only a wake-up. Two stores keep this contract: `RedisJobStore`
+(redis_store.py, every change one Lua script on the server's clock) and `MemoryJobStore` (memory_store.py, for tests).
+
+    queued ─claim▶ running ─finish▶ succeeded          terminal states never change:
+      │  ▲           │ ├──fail────▶ failed             succeeded, failed, cancelled, expired
+      │  └─release───┘ └──cancel──▶ cancelled
+      ├─cancel▶ cancelled        a lost lease goes back to queued; the third loss is failed: worker_lost
+      └─deadline▶ expired
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
+TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired"})
+MAX_ATTEMPTS = 3
+EVENT_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
+CURSOR = re.compile(r"[0-9]{1,15}")
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What `enqueue` takes. `request` and `prime` are JSON; `cost` is the number of slots the job needs (its variations)."""
+
+    owner: str
+    kind: str
+    request: str
+    """The admitted GenerationRequest, its prime replaced by null when `prime` is set."""
+    prime: str | None = None
+    """The prime as a Piece in JSON (core.music.codec.piece_to_json)."""
+    cost: int = 1
+    deadline_seconds: float = 600.0
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+    """A hash of the request as it came; the same key with another fingerprint is an IdempotencyConflict."""
+
+
+@dataclass(frozen=True)
+class ArtifactInfo:
+    name: str
+    variation: int
+    media_type: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Artifact:
+    name: str
+    variation: int
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job as the store knows it. Times are Unix seconds on the server's clock."""
+
+    id: str
+    owner: str
+    kind: str
+    status: Status
+    request: str
+    has_prime: bool
+    position: int | None
+    """0 is next; None unless queued."""
+    step: int
+    total: int
+    attempt: int
+    """0 before the first claim, then 1 to MAX_ATTEMPTS: one more for each lease that was lost."""
+    numerics: str | None
+    results: list[dict[str, Any]] = field(default_factory=list)
+    artifacts: list[ArtifactInfo] = field(default_factory=list)
+    error: dict[str, str] | None = None
+    """{"code", "message"} of a failed job."""
+    created_at: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    deadline_at: float | None = None
+    expires_at: float | None = None
+    """When the record and its artifacts go, where a retention is set; None: kept until the byte quota is reached."""
+    cancel_requested: bool = False
+    """A running job that was told to stop: it can only end cancelled."""
+
+    @property
+    def terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A running job in the hands of one engine. `fence` grows with every claim of the job: a stale holder is refused."""
+
+    job_id: str
+    fence: int
+    request: str
+    prime: str | None
+    deadline_at: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of a job's event stream; `id` is the Redis stream id, resumable."""
+
+    id: str
+    name: str
+    """queued, started, progress, token, artifact, done, failed, cancelled, expired, or reset."""
+    data: dict[str, Any]
+
+
+Verdict = Literal["go_on", "cancelled", "lost"]
+"""What `progress` answers: go on, or stop because the job was cancelled, or because another holds it now."""
+
+
+@dataclass(frozen=True)
+class ReapReport:
+    requeued: int = 0
+    failed: int = 0
+    expired: int = 0
+    cancelled: int = 0
+    removed: int = 0
+    """Finished jobs past their retention."""
+    waiting: tuple[str, ...] = ()
+    """Jobs queued for so long that their wake-up is surely lost; the caller sends it again."""
+
+
+@dataclass(frozen=True)
+class StoreStats:
+    queued: int
+    running: int
+    workers: int
+    """Engines that sent a heartbeat in the last 15 seconds."""
+    artifact_bytes: int
+    """What all jobs hold against the quota: requests, primes, results, renderings, events, and 2 kB for each record."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """Since the store began: jobs_submitted, jobs_succeeded, jobs_failed, jobs_cancelled, jobs_expired, jobs_requeued, tokens."""
+    seconds_per_job: float | None = None
+    """Running mean of a job's time from claim to finish; the page's estimate of the wait is made from it."""
+    engines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each of those workers told in its heartbeat, by worker."""
+
+
+def tokens_in(results: list[dict[str, Any]]) -> int:
+    """How many tokens these results took, for the counter."""
+    return sum(int(result.get("figures", {}).get("tokens", 0)) for result in results)
+
+
+class JobStore(Protocol):
+    """All verbs raise StoreUnavailable when the server does not answer."""
+
+    def enqueue(self, job: NewJob) -> tuple[JobRecord, bool]:
+        """Store the job, queued. False beside it: it was there already, under the same idempotency key.
+
+        Raises QueueFull, IdempotencyConflict.
+        """
+
+    def get(self, job_id: str) -> JobRecord:
+        """Raises NotFound."""
+
+    def prime(self, job_id: str) -> str | None:
+        """The prime as NewJob held it; None where there was none. Raises NotFound."""
+
+    def cancel(self, job_id: str) -> JobRecord:
+        """Queued: cancelled at once. Running: flagged, and the engine's next `progress` hears of it. Terminal: no change.
+
+        Once a running job is flagged it can only end cancelled, whatever its engine reports. Raises NotFound.
+        """
+
+    def claim(self, worker: str, slots: int, numerics: str) -> list[Claim]:
+        """Take jobs from the front of the ready set while their cost fits `slots`. A lease of `lease_seconds` starts.
+
+        A job once claimed keeps its numerics id: a worker with another one passes it by.
+        """
+
+    def progress(self, claim: Claim, step: int, total: int, tokens: list[dict[str, Any]] | None = None) -> Verdict:
+        """Renew the lease, note how far the job is, and publish a `progress` (and a `token`) event.
+
+        `tokens` holds {"variation", "text"} for each piece of text that is new. A `progress` event is published when
+        `step` has changed; a job flagged for cancelling keeps its old lease, so it ends even if nobody acknowledges.
+        """
+
+    def finish(self, claim: Claim, results: list[dict[str, Any]], artifacts: list[Artifact]) -> bool:
+        """Store everything and succeed, in one script. False when the claim is stale (or the job was cancelled).
+
+        Like every verb it may be sent again after StoreUnavailable: if the first one did arrive, the answer is the same.
+        """
+
+    def fail(self, claim: Claim, code: str, message: str) -> bool:
+        """End the job as failed. False when the claim is stale or the job was cancelled."""
+
+    def acknowledge_cancel(self, claim: Claim) -> bool:
+        """The engine has stopped a job that was flagged: cancelled. False when it was not flagged, or the claim is stale."""
+
+    def release(self, claim: Claim) -> bool:
+        """Hand the job back to the front of the queue without charging an attempt (a clean shutdown).
+
+        A job that was flagged becomes cancelled instead. False when the claim is stale.
+        """
+
+    def reap(self) -> ReapReport:
+        """Re-queue what lost its lease (or fail it, the third time), expire what waited past its deadline, remove what is old.
+
+        When nobody has reaped for longer than a lease (the server was away, the machine slept), nobody could renew one
+        either: running jobs then get a fresh lease instead of losing theirs.
+        """
+
+    def events(self, job_id: str, after: str = "0", block_seconds: float = 0.0) -> list[Event]:
+        """Events after the id; waits up to `block_seconds` for the first. An id that is none means from the start.
+
+        A `reset` first when `after` lies outside what the capped stream still holds: get the record, and go on from there.
+        A `reset` also stands where a job went back to the queue: what it told so far begins anew. Raises NotFound.
+        """
+
+    def artifact(self, job_id: str, name: str) -> Artifact:
+        """A stored result or cached rendering. Raises NotFound, or NotReady before success."""
+
+    def cache_rendering(self, job_id: str, artifact: Artifact) -> None:
+        """Keep something rendered from a result (MusicXML, ABC, a picture) as long as the job lives.
+
+        A cache: nothing is kept when the job is gone or the store is full. Not listed among the record's artifacts.
+        """
+
+    def heartbeat(self, worker: str, info: dict[str, Any]) -> None:
+        """Say that this worker lives. `info` is shown to operators in `stats`."""
+
+    def stats(self) -> StoreStats: ...
+
+    def ping(self) -> None:
+        """Raises StoreUnavailable."""
+
+    def list(self, owner: str, cursor: str | None = None, limit: int = 20) -> tuple[builtins.list[JobRecord], str | None]:
+        """The owner's jobs, newest first, and the cursor of the next page (None at the end)."""

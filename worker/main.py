@@ -1,0 +1,73 @@
+"""`python -m worker.main`: one process, one engine thread, one reaper thread, and Celery's threads pool for the wake-ups."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+
+import torch
+from celery.signals import worker_shutting_down
+
+from core.catalog import CHECKPOINTS, Catalog
+from core.errors import StoreUnavailable
+from worker.celery_app import app, settings
+from worker.engine.engine import Engine
+from worker.jobs.broker import send_wake
+from worker.jobs.redis_store import connect
+from worker.jobs.store import JobStore
+from worker.tasks import register
+
+logger = logging.getLogger(__name__)
+
+ENGINE_STOP_SECONDS = 15.0
+
+
+def choose_device(wanted: str) -> str:
+    """cpu, or cuda when it is there and not forbidden. Raises SystemExit when CUDA is demanded and missing."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("RITORNELLO_DEVICE is cuda, but PyTorch finds no CUDA device here.")
+    return "cpu" if wanted == "cpu" or not torch.cuda.is_available() else "cuda"
+
+
+def reap_for_ever(store: JobStore, engine: Engine, seconds: float, stopped: threading.Event) -> None:
+    """Every `seconds`: put lost jobs back, expire late ones, send lost wake-ups again."""
+    while not stopped.wait(seconds):
+        try:
+            report = store.reap()
+            for job_id in report.waiting:
+                send_wake(app, job_id)
+            if report.requeued or report.waiting:
+                engine.wake()
+        except StoreUnavailable as error:
+            logger.warning("the reaper waits for the job store: %s", error)
+
+
+def main() -> None:
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    torch.set_num_threads(1)  # the slots fill one core; more workers fill more
+    store = connect(settings)
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    engine = Engine(store, Catalog(settings.checkpoints or CHECKPOINTS), name, settings.slots, choose_device(settings.device))
+    register(app, store, engine)
+    stopped = threading.Event()
+    engine_thread = threading.Thread(target=engine.run, name="engine")
+    reaper_thread = threading.Thread(target=reap_for_ever, args=(store, engine, settings.reap_seconds, stopped), name="reaper", daemon=True)
+
+    @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
+    def hand_back(**_: object) -> None:
+        stopped.set()
+        engine.stop()
+
+    engine_thread.start()
+    reaper_thread.start()
+    try:
+        app.Worker(hostname=name, loglevel=settings.log_level, without_gossip=True, without_mingle=True, without_heartbeat=True).start()
+    finally:
+        hand_back()
+        engine_thread.join(ENGINE_STOP_SECONDS)
+
+
+if __name__ == "__main__":
+    main()
