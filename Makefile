@@ -49,9 +49,11 @@ docs: .venv/installed ## write docs/models.md from the model cards, and .env.exa
 # torch comes first and alone, so that what else is installed cannot turn it into another build.
 .venv/installed: .venv/bin/pip pyproject.toml
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
-	$(PIP) --editable .
+	@echo "Installing Ritornello and what else it needs into .venv"
+	@$(PIP) --quiet --editable .
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(PIP) --editable '.[train,dev]'
+	@echo "Installing what training and the tests need into .venv"
+	@$(PIP) --quiet --editable '.[train,dev]'
 	@touch $@

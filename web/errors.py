@@ -12,7 +12,7 @@ from apiflask.exceptions import HTTPError
 from flask import Response, json, make_response, render_template, request
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from core.errors import AppError, InternalError, InvalidField, QueueFull, RequestError
 
@@ -97,8 +97,14 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, ValidationError):
         return _field_problem(field_errors(error))
     if isinstance(error, HTTPError):  # a query or header that APIFlask refused
-        named = [(name, text) for place in error.detail.values() for name, texts in place.items() for text in texts]
-        return _field_problem(tuple(FieldError(name, text) for name, text in named))
+        return _field_problem(
+            tuple(
+                FieldError(name.replace("_", "-").title() if place == "headers" else name, text)
+                for place, named in error.detail.items()
+                for name, texts in named.items()
+                for text in texts
+            )
+        )
     if isinstance(error, HTTPException) and error.code is not None:
         headers = {name: value for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")}
         if error.code in (429, 503):
@@ -138,6 +144,8 @@ def respond(problem: Problem) -> Response:
 
 
 def wants_problem() -> bool:
+    if isinstance(request.routing_exception, SecurityError):
+        return True  # for a host name that is not ours no page can be made: its links would lead there
     accepted = request.accept_mimetypes
     prefers_json = accepted.best_match(["text/html", "application/json", PROBLEM_MEDIA_TYPE], "text/html") != "text/html"
     return request.path.startswith(PROBLEM_PATHS) or prefers_json

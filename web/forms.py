@@ -1,4 +1,4 @@
-"""The studio's form: what was typed becomes a GenerationRequest; what is wrong is told at its field, and nothing typed is lost."""
+"""The studio's form: what was typed becomes a GenerationRequest; what is wrong is told at its field; nothing typed is lost."""
 
 from __future__ import annotations
 
@@ -62,9 +62,10 @@ class StudioForm:
     @classmethod
     def submitted(cls, kind: str, sent: MultiDict[str, str]) -> StudioForm:
         values = {name: sent[name].replace("\r\n", "\n") for name in FIELDS if sent.get(name)}
-        key = sent.get("idempotency_key", "")
-        kept = {"key": key} if re.fullmatch(r"[0-9a-f]{32}", key) else {}
-        return cls(kind, values, frozenset(sent.getlist("hit")), **kept)
+        form = cls(kind, values, frozenset(sent.getlist("hit")))
+        if re.fullmatch(r"[0-9a-f]{32}", key := sent.get("idempotency_key", "")):
+            form.key = key
+        return form
 
     def value(self, name: str) -> str:
         return self.values.get(name, "")
@@ -110,13 +111,13 @@ class StudioForm:
         }
         body["sampling"]["seed"] = None if self.value("new_seed") else self._number("seed", whole=True)
         body |= self._text() if self.kind == "text" else self._music(midi)
-        if self.faults:
-            return None
         try:
-            return GenerationRequest.model_validate(body)
+            asked = GenerationRequest.model_validate(body)
         except ValidationError as error:
-            self.faults += [self._pydantic_fault(found) for found in error.errors(include_input=False, include_url=False)]
+            found = [self._pydantic_fault(each) for each in error.errors(include_input=False, include_url=False)]
+            self.faults += [fault for fault in found if not fault.field or self.fault(fault.field) is None]
             return None
+        return None if self.faults else asked
 
     def blame(self, error: AppError) -> None:
         """Note an error of the core at the field that it names."""
@@ -144,21 +145,26 @@ class StudioForm:
         return {"task": "continue" if prime else "compose", "prime": prime, "attributes": attributes}
 
     def _prime(self, midi: bytes) -> dict[str, Any] | None:
+        """The prime as the request has it; None for none, and where there is a fault."""
         match self.prime_format:
-            case "midi" | "result":
+            case "midi" | "result" as way:
+                if len(midi) > MAX_MIDI_BYTES:
+                    self._fault(PRIME_FIELDS[way], _("The file is larger than 1 MB."))
+                    return None
                 if not midi:
-                    self._fault(PRIME_FIELDS[self.prime_format], _("Choose a MIDI file."))
-                elif len(midi) > MAX_MIDI_BYTES:
-                    self._fault(PRIME_FIELDS[self.prime_format], _("The file is larger than 1 MB."))
+                    self._fault(PRIME_FIELDS[way], _("Choose a MIDI file."))
+                    return None
                 return {"format": "midi", "midi": base64.b64encode(midi).decode()}
-            case "notes" | "abc" as written:
-                if not self.value(written).strip():
-                    self._fault(written, _("Write some notes, or choose another way to begin."))
-                return {"format": written, written: self.value(written)}
+            case "notes" | "abc" as way:
+                if not self.value(way).strip():
+                    self._fault(way, _("Write some notes, or choose another way to begin."))
+                    return None
+                return {"format": way, way: self.value(way)}
             case "beats":
                 beats = read_hits(self.hits)
                 if not beats:
                     self._fault("beats", _("Tick at least one beat, or choose another way to begin."))
+                    return None
                 return {"format": "beats", "beats": beats}
             case _:
                 return None

@@ -20,11 +20,12 @@ from web.errors import problem_of
 from web.forms import EXAMPLES, PRIME_FIELDS, StudioForm
 from web.job_view import eta_seconds
 from web.languages import COOKIE, COOKIE_SECONDS, LANGUAGES
+from web.playback import notes_to_play
 from web.refill import form_again, form_onwards, prime_bytes
 from web.renderings import MIDI, rendering
-from web.results import notes_to_play, variations
+from web.results import variations
 from web.security import current_owner
-from web.wording import STATUSES, choice_label, error_lead, in_language
+from web.wording import FIELD_LABELS, STATUSES, choice_label, error_lead, in_language
 from worker.jobs.client import JobClient
 from worker.jobs.request import GenerationRequest
 from worker.jobs.store import JobRecord, JobStore
@@ -85,15 +86,14 @@ def studio() -> ResponseReturnValue:
         job_id, _slash, artifact = prime_from.partition("/")
         form = form_onwards(_jobs().get(job_id, current_owner()), artifact, _store())
     else:
-        kind = request.args.get("kind", "")
-        form = StudioForm(kind if kind in KINDS else "music", {name: request.args[name] for name in ("model",) if name in request.args})
+        model = _catalog().cards.get(request.args.get("model", ""))
+        form = StudioForm(model.kind if model else _kind(request.args.get("kind")), {"model": model.name} if model else {})
     return _studio_page(form)
 
 
 @pages.post("/")
 def create() -> ResponseReturnValue:
-    kind = request.form.get("kind", "")
-    form = StudioForm.submitted(kind if kind in KINDS else "music", request.form)
+    form = StudioForm.submitted(_kind(request.form.get("kind")), request.form)
     action, _colon, choice = request.form.get("do", "generate").partition(":")
     if action == "preset" and choice in beat_grid.presets():
         form.use_beats(beat_grid.presets()[choice])
@@ -111,6 +111,10 @@ def create() -> ResponseReturnValue:
         problem = problem_of(error)
         return _studio_page(form), problem.status, problem.headers
     return _studio_page(form), 422
+
+
+def _kind(asked: str | None) -> str:
+    return asked if asked in KINDS else KINDS[0]
 
 
 def _prime_file(form: StudioForm) -> bytes:
@@ -134,6 +138,7 @@ def _studio_page(form: StudioForm) -> str:
         card=chosen,
         ways=ways,
         grid=beat_grid,
+        field_labels=FIELD_LABELS,
         prime_job=form.value("prime_from").partition("/")[0],
         prime_variation=variation[1] if (variation := _VARIATION.search(form.value("prime_from"))) else None,
     )
@@ -154,7 +159,8 @@ def _ways(card: Card | None, form: StudioForm) -> list[str]:
 @pages.get("/jobs")
 def jobs() -> ResponseReturnValue:
     records, following = _jobs().list(current_owner(), request.args.get("cursor"), JOBS_PER_PAGE)
-    return render_template("jobs.html", jobs=[(record, _request_of(record)) for record in records], following=following, cards=_catalog().cards)
+    shown = [(record, _request_of(record)) for record in records]
+    return render_template("jobs.html", jobs=shown, following=following, cards=_catalog().cards)
 
 
 @pages.get("/jobs/<job_id>")
@@ -196,7 +202,8 @@ def models() -> ResponseReturnValue:
 
 @pages.get("/help/notation")
 def notation() -> ResponseReturnValue:
-    return render_template("notation.html", drums=[(drum, str(beat_grid.DRUM_LABELS.get(pitch, drum))) for drum, pitch in DRUMS.items()])
+    drums = [(drum, beat_grid.DRUM_LABELS.get(pitch, drum)) for drum, pitch in DRUMS.items()]
+    return render_template("notation.html", drums=drums)
 
 
 @pages.get("/language/<code>")

@@ -45,7 +45,7 @@ def prime_bytes(reference: str, owner: str, jobs: JobClient, store: JobStore) ->
     job_id, _slash, name = reference.partition("/")
     artifact = rendering(store, jobs.get(job_id, owner), name)
     if artifact.media_type != MIDI:
-        raise NotFound("Only a MIDI file can be the opening.", field="prime")
+        raise NotFound("Only a MIDI file can be the prime.", field="prime")
     return artifact.data
 
 

@@ -1,10 +1,9 @@
-"""What the page of a job shows of its results: pictures and notes to play for music, prompt and continuation for text."""
+"""What the page of a job shows of its results: pictures for music, prompt and continuation for text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from flask_babel import gettext as _
@@ -12,7 +11,7 @@ from markupsafe import Markup
 
 from core.catalog import Catalog
 from core.music.midi import read_midi
-from core.music.piece import DEFAULT_TEMPO_MICROSECONDS, Piece, TempoChange
+from core.music.piece import Piece
 from core.music.pianoroll import piano_roll_svg
 from web.renderings import Offer, available
 from web.wording import FINISHES
@@ -63,40 +62,6 @@ def variations(record: JobRecord, store: JobStore, catalog: Catalog) -> Iterator
             yield Variation(**shown, picture=_picture(piece, figures.get("prime_end_tick", 0), number))
 
 
-def notes_to_play(piece: Piece) -> dict[str, Any]:
-    """The notes as [start, duration, pitch, velocity, percussion] with times in seconds, and `seconds` in all.
-
-    `clock` pairs seconds with fractions of the picture's width, wherever the tempo changes: the playhead moves by it.
-    """
-    clock = _Clock(piece)
-    notes = sorted(
-        [round(clock(note.start), 4), round(clock(note.end) - clock(note.start), 4), note.pitch, note.velocity, int(track.percussion)]
-        for track in piece.tracks
-        for note in track.notes
-    )
-    end = max(piece.end, 1)
-    turns = [0, *(change.tick for change in piece.tempos if 0 < change.tick < end), end]
-    return {"seconds": clock(piece.end), "notes": notes, "clock": [[round(clock(tick), 4), tick / end] for tick in turns]}
-
-
-class _Clock:
-    """Ticks to seconds, through every change of tempo."""
-
-    def __init__(self, piece: Piece) -> None:
-        changes = [TempoChange(0, DEFAULT_TEMPO_MICROSECONDS), *piece.tempos]
-        self._marks: list[tuple[int, float, float]] = []  # tick, seconds there, seconds per tick from there
-        seconds = 0.0
-        for change, following in pairwise([*changes, None]):
-            rate = change.microseconds_per_quarter / 1e6 / piece.ticks_per_quarter
-            self._marks.append((change.tick, seconds, rate))
-            if following is not None:
-                seconds += (following.tick - change.tick) * rate
-
-    def __call__(self, tick: int) -> float:
-        at, seconds, rate = next(mark for mark in reversed(self._marks) if mark[0] <= tick)
-        return seconds + (tick - at) * rate
-
-
 def _picture(piece: Piece, prime_end_tick: int, number: int) -> Markup:
-    labels = {"prime": _("opening"), "continuation": _("continuation"), "title": _("Variation %(number)s", number=number)}
+    labels = {"prime": _("prime"), "continuation": _("continuation"), "title": _("Variation %(number)s", number=number)}
     return Markup(piano_roll_svg(piece, prime_end_tick, labels))  # made by us, from numbers and escaped labels

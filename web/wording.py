@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 
 STATUSES = {
     "queued": _l("waiting"),
-    "running": _l("playing"),
+    "running": _l("at work"),
     "succeeded": _l("done"),
     "failed": _l("failed"),
     "cancelled": _l("cancelled"),
@@ -18,20 +18,31 @@ STATUSES = {
 }
 
 FINISHES = {
-    "bars": _l("ended at the bar asked for"),
-    "end": _l("came to an end of its own"),
-    "length": _l("reached the limit of notes"),
-    "words": _l("ended at the word asked for"),
-    "sentences": _l("ended at the sentence asked for"),
-    "stop": _l("ended before the stop text"),
+    "bars": _l("as many bars as asked for"),
+    "end": _l("it came to its own end"),
+    "length": _l("it reached the limit of its length"),
+    "words": _l("as many words as asked for"),
+    "sentences": _l("as many sentences as asked for"),
+    "stop": _l("it met a text to stop before"),
 }
 
+FIELD_LABELS = {
+    "model": _l("The model"), "prime_format": _l("The prime"), "prime_file": _l("A MIDI file"), "notes": _l("Notes"),
+    "abc": _l("A tune in ABC"), "beats": _l("Beat grid"), "prime_from": _l("A result of yours"), "prompt": _l("Your prompt"),
+    "bars": _l("Bars"), "style": _l("Style"), "key": _l("Key"), "meter": _l("Metre"), "tempo": _l("Tempo"),
+    "length": _l("Length"), "stop": _l("Stop before"), "variations": _l("Variations"), "temperature": _l("Temperature"),
+    "seed": _l("Seed"), "top_k": _l("Top-k"), "top_p": _l("Top-p"), "repetition_penalty": _l("Repetition penalty"),
+}  # fmt: skip
+
+# The names in the cards; a style that is not here is shown as the card has it.
 STYLES = {
-    "air": _l("air"), "barndance": _l("barndance"), "hornpipe": _l("hornpipe"), "jig": _l("jig"), "march": _l("march"),
-    "mazurka": _l("mazurka"), "polka": _l("polka"), "reel": _l("reel"), "slide": _l("slide"), "slip jig": _l("slip jig"),
-    "song": _l("song"), "strathspey": _l("strathspey"), "three-two": _l("three-two"), "waltz": _l("waltz"),
-    "blues": _l("blues"), "country": _l("country"), "dance": _l("dance"), "funk": _l("funk"), "gospel": _l("gospel"),
-    "hip-hop": _l("hip-hop"), "jazz": _l("jazz"), "latin": _l("Latin"), "middle eastern": _l("Middle Eastern"),
+    "air": _l("air"), "barndance": _l("barndance"), "clog": _l("clog"), "double jig": _l("double jig"),
+    "highland fling": _l("Highland fling"), "hornpipe": _l("hornpipe"), "jig": _l("jig"), "march": _l("march"),
+    "mazurka": _l("mazurka"), "polka": _l("polka"), "reel": _l("reel"), "set dance": _l("set dance"), "slide": _l("slide"),
+    "slip jig": _l("slip jig"), "strathspey": _l("strathspey"), "waltz": _l("waltz"),
+    "afrobeat": _l("Afrobeat"), "afrocuban": _l("Afro-Cuban"), "blues": _l("blues"), "country": _l("country"),
+    "dance": _l("dance music"), "funk": _l("funk"), "gospel": _l("gospel"), "highlife": _l("highlife"),
+    "hiphop": _l("hip-hop"), "jazz": _l("jazz"), "latin": _l("Latin"), "middleeastern": _l("Middle Eastern"),
     "neworleans": _l("New Orleans"), "pop": _l("pop"), "punk": _l("punk"), "reggae": _l("reggae"), "rock": _l("rock"),
     "soul": _l("soul"),
 }  # fmt: skip
@@ -44,7 +55,7 @@ ERRORS = {
     "invalid_field": _l("We cannot use what stands in this field."),
     "unknown_model": _l("There is no model of that name."),
     "unsupported_task": _l("This model cannot do that."),
-    "unplayable_prime": _l("The opening has notes that this model cannot play."),
+    "unplayable_prime": _l("The prime has notes that this model cannot play."),
     "invalid_midi": _l("This is not a MIDI file that we can read."),
     "invalid_notation": _l("We could not read these notes."),
     "input_too_costly": _l("Reading this would take too much time or memory."),

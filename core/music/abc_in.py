@@ -47,7 +47,7 @@ class _Reader:
     def __init__(self) -> None:
         self.measures: list[Measure] = [Measure(WHOLE, section=True)]
         self.meter: tuple[int, int] | None = (4, 4)
-        self.unit: Fraction | None = None  # of a whole note
+        self.unit_ticks: Ticks = 0  # of the unit of length; 0 before the first note of a tune without `L:`
         self.signature: Signature = read_key("C")
         self.in_bar: dict[str, int] = {}  # accidentals seen in this bar, by letter
         self.over_bar: dict[tuple[str, str], int] = {}  # and those of notes tied into it, by letter and octave
@@ -89,12 +89,10 @@ class _Reader:
         check_limits(piece)
         return piece, placed.bars
 
-    @property
-    def unit_ticks(self) -> Fraction:
+    def _unit_ticks(self) -> Ticks:
         """The unit of length. Where there is no `L:`, a metre below 3/4 counts in sixteenths, any other in eighths."""
         numerator, denominator = self.meter or (4, 4)
-        usual = Fraction(1, 16 if 4 * numerator < 3 * denominator else 8)
-        return (self.unit or usual) * WHOLE
+        return self.unit_ticks or WHOLE // (16 if 4 * numerator < 3 * denominator else 8)
 
     def _change(self, change: Change) -> None:
         measure = self.measures[-1]
@@ -113,9 +111,9 @@ class _Reader:
                 self.meter = read_meter(value)
                 self._new_meter()
             elif name == "L":
-                self.unit = read_unit(value)
+                self.unit_ticks = _int_if_whole(WHOLE * read_unit(value))
             elif name == "Q":
-                tempo = read_tempo(value, self.unit_ticks / WHOLE)
+                tempo = read_tempo(value, Fraction(self._unit_ticks(), WHOLE))
                 if tempo:
                     self._change(TempoChange(0, tempo))
         except ValueError as error:
@@ -145,6 +143,8 @@ class _Reader:
         self.program = min(int(token.match["program"]), 127)
 
     def _note(self, token: Token) -> None:
+        if not self.chord:
+            self.spelled = {}
         pitch = self._pitch(token)
         length = self._length(token, token.match["note_length"])
         if self.chord:
@@ -171,11 +171,12 @@ class _Reader:
         if token.match["rest_sign"] == "Z":
             if not self.measures[-1].bar_ticks:
                 token.refuse("`Z` rests for whole bars, but the metre is free.")
-            length = length * self.measures[-1].bar_ticks / self.unit_ticks
+            length = Fraction(length * self.measures[-1].bar_ticks, self.unit_ticks)
         self._add(length, ())
 
     def _length(self, token: Token, text: str) -> Ticks:
-        self.unit = self.unit_ticks / WHOLE  # a later `M:` does not change the unit that the tune began with
+        if not self.unit_ticks:
+            self.unit_ticks = self._unit_ticks()  # a later `M:` does not change the unit that the tune began with
         length = _length_in_ticks(text, self.unit_ticks)
         if not length:
             token.refuse(f"the length of `{token.match[0]}` cannot be: it is 1 to 9999 units, or a part of them down to 1/128.")
@@ -203,7 +204,7 @@ class _Reader:
         self.chord = None
         if not pitches:
             start.refuse("this chord has no notes.")
-        length = lengths[0] * self._length(token, token.match["chord_length"]) / self.unit_ticks
+        length = Fraction(lengths[0] * self._length(token, token.match["chord_length"]), self.unit_ticks)
         self._add(length, tuple(sorted(set(pitches))))
         if self.event:
             self.event.tied = tied
@@ -250,13 +251,13 @@ def _broken(signs: str) -> tuple[Fraction, Fraction]:
 
 
 @lru_cache(maxsize=1024)
-def _length_in_ticks(text: str, unit_ticks: Fraction) -> Ticks:
+def _length_in_ticks(text: str, unit_ticks: Ticks) -> Ticks:
     """`2`, `3/2`, `/` or `//` units of length; 0 for what is no length."""
     numerator, slashes, divisor = re.fullmatch(r"(\d*)(/*)(\d*)", text).groups()  # type: ignore[union-attr]
     if len(slashes) > 1 and divisor:
         return 0
     below = int(divisor) if divisor else 2 ** len(slashes)
-    return _int_if_whole(int(numerator or 1) * unit_ticks / below) if 1 <= below <= LARGEST_DIVISOR else 0
+    return _int_if_whole(Fraction(int(numerator or 1) * unit_ticks, below)) if 1 <= below <= LARGEST_DIVISOR else 0
 
 
 def _int_if_whole(ticks: Ticks) -> Ticks:

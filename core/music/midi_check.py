@@ -50,10 +50,15 @@ def check_midi(data: bytes) -> None:
     walk(data)
 
 
-def walk(data: bytes) -> MidiFile:
-    """Check every byte of a file and tell where its tracks lie. Raises MidiError."""
+def check_size(data: bytes) -> None:
+    """Raises MidiError for more than a megabyte."""
     if len(data) > MAX_BYTES:
         _refuse(f"The file has {len(data):,} bytes; at most {MAX_BYTES:,} (1 MB) can be read.")
+
+
+def walk(data: bytes) -> MidiFile:
+    """Check every byte of a file and tell where its tracks lie. Raises MidiError."""
+    check_size(data)
     midi, declared = _header(data)
     at = HEADER_BYTES
     while at < len(data) and len(midi.tracks) < declared:

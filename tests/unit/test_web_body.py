@@ -12,7 +12,9 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.test import encode_multipart
 
 from core.errors import InvalidField, MidiError
 from web.body import MAX_DEPTH, MAX_VALUES, parse_json, read_generation_request
@@ -114,6 +116,7 @@ def test_parts_that_do_not_fit_are_named(parts: dict[str, Any], field: str) -> N
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 1_000_001])
 def test_a_file_that_is_empty_or_over_a_megabyte_is_refused_as_the_prime(content: bytes) -> None:
+    boundary, body = encode_multipart({"request": "{}", "prime": FileStorage(io.BytesIO(content), "tune.mid")})
     with pytest.raises(MidiError) as caught:
-        read(data={"request": "{}", "prime": (io.BytesIO(content), "tune.mid")})
+        read(data=body, content_type=f"multipart/form-data; boundary={boundary}")
     assert caught.value.field == "prime"

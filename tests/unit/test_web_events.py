@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from web_app import NEWCOMER, make_app, play
 from werkzeug.exceptions import ServiceUnavailable
 
-from core.errors import InvalidField
+from core.errors import InvalidField, NotFound
 from web.events import OpenStreams, last_event_id, stream
 from worker.jobs.memory_store import MemoryJobStore
 from worker.jobs.settings import Settings
@@ -46,7 +46,7 @@ def follow(store: MemoryJobStore, job_id: str, streams: OpenStreams) -> Callable
 
 def told(response: Response) -> list[tuple[str, str]]:
     """(id, event) of everything in a stream that ends."""
-    blocks = "".join(response.iter_encoded_text() if hasattr(response, "iter_encoded_text") else lines(response)).split("\n\n")
+    blocks = "".join(lines(response)).split("\n\n")
     parsed = [dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":")) for block in blocks if block]
     return [(block["id"], block["event"]) for block in parsed if "event" in block]
 
@@ -121,8 +121,6 @@ def test_too_many_streams_are_refused_until_one_is_closed(follow: Callable[..., 
 
 
 def test_a_failed_start_takes_no_place(store: MemoryJobStore, streams: OpenStreams) -> None:
-    from core.errors import NotFound
-
     with pytest.raises(NotFound):
         stream(store, "nobody", "0", streams, 1.0, 1.0)
     assert streams.count == 0
@@ -147,10 +145,10 @@ def test_the_api_streams_without_buffering_or_caching(store: MemoryJobStore, tmp
     client.post(f"/api/v1/jobs/{job['id']}/cancel")
     url = f"/api/v1/jobs/{job['id']}/events"
     for _ in range(2):  # the first gave its place back
-        answer = client.get(url)
-        assert (answer.status_code, answer.mimetype) == (200, "text/event-stream")
-        assert (answer.headers["X-Accel-Buffering"], answer.headers["Cache-Control"]) == ("no", "no-store")
-        assert "event: cancelled" in answer.text
+        with client.get(url) as answer:
+            assert (answer.status_code, answer.mimetype) == (200, "text/event-stream")
+            assert (answer.headers["X-Accel-Buffering"], answer.headers["Cache-Control"]) == ("no", "no-store")
+            assert "event: cancelled" in answer.text
 
 
 def test_the_api_refuses_a_stream_too_many_with_retry_after(store: MemoryJobStore, tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def test_metrics_tell_of_jobs_and_requests(store: MemoryJobStore, tmp_path: Path
     assert (told["ritornello_store_up"], told["ritornello_jobs_queued"], told["ritornello_event_streams"]) == (1, 1, 0)
     assert told["ritornello_jobs_submitted_total"] == 2
     assert told["ritornello_jobs_succeeded_total"] == 1
-    assert told["ritornello_http_requests_total POST api.submit_job 202"] == 2
-    assert told["ritornello_http_requests_total GET none 404"] == 1
+    assert told["ritornello_http_requests_total api.submit_job POST 202"] == 2
+    assert told["ritornello_http_requests_total none GET 404"] == 1
     assert told["ritornello_http_request_seconds_count api.submit_job"] == 2
 
 
@@ -78,5 +78,5 @@ def test_metrics_answer_when_the_store_does_not(tmp_path: Path) -> None:
 def test_each_app_counts_for_itself(store: MemoryJobStore, tmp_path: Path) -> None:
     first, second = client_on(store, tmp_path / "a"), client_on(store, tmp_path / "b")
     first.get("/livez")
-    assert "ritornello_http_requests_total GET ops.livez 200" in figures(first)
-    assert "ritornello_http_requests_total GET ops.livez 200" not in figures(second)
+    assert "ritornello_http_requests_total ops.livez GET 200" in figures(first)
+    assert "ritornello_http_requests_total ops.livez GET 200" not in figures(second)

@@ -46,7 +46,7 @@ function watch() {
     if (ENDED.includes(now.status)) return finish();
     move(now.progress);
     if (now.cancel_requested) say(status.dataset.stopping);
-    else if (now.status === "running") say(status.dataset.playing);
+    else if (now.status === "running") say(status.dataset.working);
     else if (now.position) say(status.dataset.before.replace("{count}", now.position));
     else say(status.dataset.next);
     eta.textContent = now.eta_seconds === null ? "" : eta.dataset.text.replace("{seconds}", Math.max(1, Math.round(now.eta_seconds)));
@@ -57,7 +57,7 @@ function watch() {
   for (const name of ["queued", "started"]) events.addEventListener(name, quietly(ask));
   for (const name of ["done", "failed", "cancelled", "expired"]) events.addEventListener(name, quietly(finish));
   events.addEventListener("progress", (event) => {
-    say(status.dataset.playing);
+    say(status.dataset.working);
     move(JSON.parse(event.data));
   });
   events.addEventListener("reset", () => live?.replaceChildren());
@@ -65,7 +65,7 @@ function watch() {
     const { variation, text } = JSON.parse(event.data);
     if (!live || variation !== 1 || !text) return;
     live.hidden = false;
-    live.append(text);
+    live.append(live.textContent ? text : text.trimStart());
   });
   const poll = setInterval(quietly(ask), POLL_MILLISECONDS);
 

@@ -134,7 +134,7 @@ function reveal() {
 }
 
 reveal();
-document.addEventListener("results", reveal);
+addEventListener("results", reveal);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-play]");
   if (!button) return;

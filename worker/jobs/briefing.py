@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from core.brief import Brief
 from core.music.piece import Piece
-from core.sampling_params import SamplingParams
 from worker.jobs.request import GenerationRequest
 
 
@@ -13,7 +12,7 @@ def brief_of(request: GenerationRequest, prime: Piece | None) -> Brief:
     asked = request.attributes
     length = request.length
     return Brief(
-        sampling=SamplingParams(**request.sampling.model_dump(exclude_none=True)),
+        sampling=request.sampling.params(),
         variations=request.variations,
         prime=prime,
         attributes={"style": asked.style, "meter": asked.meter, "key": asked.key, "tempo": asked.tempo},
