@@ -9,7 +9,7 @@ https://doi.org/10.1109/18.87000.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,3 +108,17 @@ def preceding(symbols: Ints, places: Ints, depth: int, nothing: int) -> list[Int
         before[distance:] = symbols[:-distance]
         columns.append(np.where(places >= distance, before, nothing).astype(symbols.dtype))
     return columns
+
+
+@dataclass(frozen=True)
+class Floor:
+    """One n-gram's nats per unit on both held-out splits."""
+
+    name: str
+    validation: float
+    test: float
+
+
+def strongest(floors: Iterable[Floor]) -> Floor:
+    """Chosen on validation; the test split has no say."""
+    return min(floors, key=lambda floor: floor.validation)

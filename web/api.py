@@ -12,7 +12,7 @@ from web.events import last_event_id, stream
 from web.job_view import job_view
 from web.openapi import answers, header, problems
 from web.renderings import rendering
-from web.schemas import EventsQuery, Job, JobList, ListQuery, Models, SubmitHeaders
+from web.schemas import EventsHeaders, EventsQuery, Job, JobList, ListQuery, Models, SubmitHeaders
 from web.security import current_owner, guard_api
 from worker.jobs.client import JobClient
 from worker.jobs.store import JobRecord, JobStore
@@ -75,6 +75,7 @@ def cancel_job(job_id: str) -> Job:
 
 @api.get("/jobs/<job_id>/events")
 @api.input(EventsQuery, location="query")
+@api.input(EventsHeaders, location="headers")
 @api.doc(
     operation_id="followJob",
     responses=answers(
@@ -84,7 +85,7 @@ def cancel_job(job_id: str) -> Job:
     | {204: {"description": "The job has ended, and there is no event after this one: do not reconnect."}}
     | problems(404, 422),
 )
-def follow_job(job_id: str, query_data: EventsQuery) -> Response:
+def follow_job(job_id: str, query_data: EventsQuery, headers_data: EventsHeaders) -> Response:
     """A job's events, as they happen.
 
     Every event has an id; a browser sends the last one back when it reconnects, and the stream goes on from there. A
@@ -92,7 +93,7 @@ def follow_job(job_id: str, query_data: EventsQuery) -> Response:
     many streams are open (503), ask for the job itself. `reset` means: what was told so far begins anew.
     """
     _jobs().get(job_id, current_owner())
-    after = last_event_id(request.headers.get("Last-Event-ID"), query_data.last_event_id)
+    after = last_event_id(headers_data.last_event_id, query_data.last_event_id)
     config = current_app.config
     return stream(
         _store(),

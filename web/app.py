@@ -85,6 +85,7 @@ def _configure(app: APIFlask, settings: Settings) -> None:
         EVENTS_MAX_AGE_SECONDS=MAX_AGE_SECONDS,
         EVENTS_HEARTBEAT_SECONDS=HEARTBEAT_SECONDS,
         DESCRIPTION=DESCRIPTION,
+        SUCCESS_DESCRIPTION="As asked.",
         SERVERS=[{"url": "/"}],
         AUTO_SERVERS=False,  # it would keep the host name of whoever asked first
         AUTO_404_RESPONSE=False,  # errors are problem documents, declared by each view

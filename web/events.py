@@ -20,8 +20,10 @@ HEARTBEAT_SECONDS = 10.0
 BLOCK_SECONDS = 1.0
 RECONNECT_MILLISECONDS = 2000
 
+EVENT_ID = r"^([0-9]{1,20})(?:-([0-9]{1,20}))?$"
+"""As Redis has it: two unsigned numbers of 64 bits, the second may be left out."""
+
 _LAST = frozenset({"done", "failed", "cancelled", "expired"})
-_EVENT_ID = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?", re.ASCII)
 
 
 class OpenStreams:
@@ -54,7 +56,7 @@ def last_event_id(header: str | None, query: str | None) -> str:
     given = header or query
     if not given:
         return "0"
-    match = _EVENT_ID.fullmatch(given)
+    match = re.fullmatch(EVENT_ID, given)
     if match is None or any(int(part or 0) >= 2**64 for part in match.groups()):
         raise InvalidField("This is not the id of an event.", field="Last-Event-ID" if header else "last_event_id")
     return given

@@ -126,6 +126,10 @@ def _submit_body() -> dict[str, Any]:
 
 def _describe(parameter: dict[str, Any]) -> None:
     """Say what APIFlask leaves out: a description beside the schema, not in it; header names as they are written."""
+    arms = parameter["schema"].get("anyOf", [])
+    if {"type": "null"} in arms:  # None is how python says "left out"; nobody can send it
+        del parameter["schema"]["anyOf"], parameter["schema"]["default"]
+        parameter["schema"] |= arms[0]
     if "description" in parameter["schema"]:
         parameter["description"] = parameter["schema"].pop("description")
     if parameter["in"] == "header":

@@ -15,16 +15,23 @@ ops = APIBlueprint("ops", __name__, tag={"name": "Operation", "description": "Pr
 
 @ops.get("/livez")
 @ops.output(Liveness)
+@ops.doc(operation_id="livez")
 def livez() -> Liveness:
-    """The process answers. Asks nobody else: a server whose store is away must not be restarted for it."""
+    """The process answers.
+
+    Asks nobody else: a server whose store is away must not be restarted for it.
+    """
     return Liveness()
 
 
 @ops.get("/readyz")
 @ops.output(Readiness)
-@ops.doc(responses=answers({503: "Not ready; `reasons` says why."}, schema="Readiness"))
+@ops.doc(operation_id="readyz", responses=answers({503: "Not ready; `reasons` says why."}, schema="Readiness"))
 def readyz() -> tuple[Readiness, int]:
-    """Jobs sent now would be done: the store answers, a worker lives, and there are models."""
+    """Jobs sent now would be done.
+
+    The store answers, a worker lives, and there are models.
+    """
     store, catalog = current_app.extensions["store"], current_app.extensions["catalog"]
     reasons, workers = [], None
     try:
@@ -41,7 +48,7 @@ def readyz() -> tuple[Readiness, int]:
 
 
 @ops.get("/metrics")
-@ops.doc(responses=answers({200: "Prometheus' text format."}, media_type=TEXT))
+@ops.doc(operation_id="metrics", responses=answers({200: "Prometheus' text format."}, media_type=TEXT))
 def metrics() -> Response:
     """Figures for Prometheus."""
     registry = current_app.extensions["metrics"].registry

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.catalog import Card
+from web.events import EVENT_ID
 from worker.jobs.request import GenerationRequest
 from worker.jobs.store import Status
 
@@ -117,9 +118,11 @@ class SubmitHeaders(BaseModel):
 
 
 class EventsQuery(BaseModel):
-    last_event_id: str | None = Field(
-        None, pattern=r"^\d{1,20}(-\d{1,20})?$", description="Go on after this event; as the header Last-Event-ID, which wins."
-    )
+    last_event_id: str | None = Field(None, pattern=EVENT_ID, description="As the header Last-Event-ID, which wins.")
+
+
+class EventsHeaders(BaseModel):
+    last_event_id: str | None = Field(None, pattern=EVENT_ID, description="Go on after this event; browsers send it by themselves.")
 
 
 class FieldProblem(Schema):

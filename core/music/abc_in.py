@@ -50,8 +50,8 @@ class _Reader:
         self.unit_ticks: Ticks = 0  # of the unit of length; 0 before the first note of a tune without `L:`
         self.signature: Signature = read_key("C")
         self.in_bar: dict[str, int] = {}  # accidentals seen in this bar, by letter
-        self.over_bar: dict[tuple[str, str], int] = {}  # and those of notes tied into it, by letter and octave
-        self.spelled: dict[tuple[str, str], int] = {}  # how the notes of the last event were altered
+        self.over_bar: dict[tuple[str, str], set[int]] = {}  # and those of notes tied into it, by letter and octave
+        self.spelled: dict[tuple[str, str], set[int]] = {}  # how the notes of the last event were altered
         self.event: Event | None = None
         self.chord: tuple[Token, list[int], set[int], list[Ticks]] | None = None
         self.broken: Token | None = None
@@ -159,8 +159,10 @@ class _Reader:
         place = (letter, octave)
         if sign:
             self.in_bar[name] = ACCIDENTALS[sign]
-        altered = self.in_bar.get(name, self.over_bar.get(place, self.signature.alterations[name]))
-        self.spelled[place] = altered
+        in_key = self.signature.alterations[name]
+        tied = self.over_bar.get(place, {in_key})
+        altered = self.in_bar.get(name, in_key if in_key in tied else min(tied))
+        self.spelled.setdefault(place, set()).add(altered)
         pitch = NATURAL_PITCHES[name] + 12 * (letter.islower() + octave.count("'") - octave.count(",")) + altered
         if not 0 <= pitch <= 127:
             token.refuse(f"the note `{token.match[0]}` is beyond the range of MIDI, C,,,,, to g'''''.")

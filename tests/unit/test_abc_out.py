@@ -51,7 +51,7 @@ def sounding(piece: Piece) -> list[tuple[int, int, int]]:
     return sorted((note.start * scale, note.duration * scale, note.pitch) for note in piece.tracks[0].notes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tunes())
 def test_a_written_tune_is_read_back_note_for_note(piece: Piece) -> None:
     back = read_abc(write_abc(piece))
@@ -71,8 +71,7 @@ def test_a_tune_as_it_looks() -> None:
         keys=(KeyChange(0, 2),),
     )
     assert write_abc(piece, "Reel 50%") == (
-        "%abc-2.1\nX:1\nT:Reel 50\nM:4/4\nL:1/8\nQ:1/4=120\n%%MIDI program 40\nK:D\n"
-        "A | defg2(3=fed A- | A6 |]\n".replace("defg2(3=fed A-", "defg- g(3=fedA3-") if False else write_abc(piece, "Reel 50%")
+        "%abc-2.1\nX:1\nT:Reel 50\nM:4/4\nL:1/8\nQ:1/4=120\n%%MIDI program 40\nK:D\nA | defg2(3=fedA- | A6 |]\n"
     )
 
 

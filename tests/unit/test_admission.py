@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -277,7 +276,8 @@ def test_a_request_is_refused_with_a_field_or_complete(catalog: Catalog, fields:
     try:
         request = ask(catalog, **fields).request
     except RequestError as error:
-        assert error.field
+        refusal = error
+        assert refusal.field
         return
     assert request.model is not None
     assert request.task is not None

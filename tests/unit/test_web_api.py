@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from web_app import NEWCOMER, TEXT, make_app, play
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from core.music.midi import read_midi, write_midi
 from core.music.notes import read_notes
@@ -183,8 +185,8 @@ def test_what_cannot_be_asked_is_refused_by_its_field(client: FlaskClient, body:
 
 
 def test_a_large_prime_is_a_wrong_field_and_a_larger_body_is_too_large(client: FlaskClient) -> None:
-    parts = {"request": "{}", "prime": (io.BytesIO(b"\0" * 1_200_000), "tune.mid")}
-    answer = client.post("/api/v1/jobs", data=parts)
+    boundary, body = encode_multipart({"request": "{}", "prime": FileStorage(io.BytesIO(b"\0" * 1_200_000), "tune.mid")})
+    answer = client.post("/api/v1/jobs", data=body, content_type=f"multipart/form-data; boundary={boundary}")
     assert (answer.status_code, answer.get_json()["field"]) == (422, "prime")
     answer = client.post("/api/v1/jobs", data=b" " * 2_600_000, content_type="application/json")
     assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")

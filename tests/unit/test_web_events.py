@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 from web_app import NEWCOMER, make_app, play
 from werkzeug.exceptions import ServiceUnavailable
 
-from core.errors import InvalidField, NotFound
+from core.errors import AppError, InvalidField, NotFound, StoreUnavailable
 from web.events import OpenStreams, last_event_id, stream
 from worker.jobs.memory_store import MemoryJobStore
 from worker.jobs.settings import Settings
-from worker.jobs.store import NewJob
+from worker.jobs.store import Event, NewJob
 
 
 @pytest.fixture
@@ -100,13 +100,16 @@ def test_a_quiet_stream_beats_and_ends_at_its_age(follow: Callable[..., Response
     assert text.count(": heartbeat\n\n") >= 2
 
 
-def test_a_stream_of_a_job_that_is_removed_ends(
-    follow: Callable[..., Response], store: MemoryJobStore, job_id: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [NotFound, StoreUnavailable])
+def test_a_stream_whose_job_or_store_goes_away_ends(
+    follow: Callable[..., Response], store: MemoryJobStore, error: type[AppError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    response = follow(heartbeat_seconds=0.05)
-    chunks = lines(response)
-    next(chunks), next(chunks)
-    store._remove(store._jobs[job_id])
+    def gone(*_: object, **__: object) -> list[Event]:
+        raise error
+
+    chunks = lines(follow())
+    assert "event: queued" in next(chunks) + next(chunks)
+    monkeypatch.setattr(store, "events", gone)
     assert list(chunks) == []
 
 

@@ -57,9 +57,9 @@ def test_abc_is_made_of_one_voice_only(store: MemoryJobStore) -> None:
     assert b"K:" in rendering(store, finished(store), "continuation-1.abc").data
     store.enqueue(NewJob("local", "music", '{"model": "folk"}'))
     (claim,) = store.claim("toy", 1, "torch-cpu-1")
-    chord = Piece(480, (Track((Note(0, 480, 60), Note(0, 480, 64))),))
+    two = Piece(480, (Track((Note(0, 960, 60), Note(480, 960, 64))),))
     result = {"variation": 1, "seed": 1, "finish_reason": "bars", "figures": {}}
-    store.finish(claim, [result], [Artifact("continuation-1.mid", 1, "audio/midi", write_midi(chord))])
+    store.finish(claim, [result], [Artifact("continuation-1.mid", 1, "audio/midi", write_midi(two))])
     with pytest.raises(NotFound):
         rendering(store, store.get(claim.job_id), "continuation-1.abc")
 

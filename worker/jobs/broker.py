@@ -33,7 +33,6 @@ def make_celery(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_send_task_events=False,  # the threads pool loses events; our figures come from the store
         worker_enable_remote_control=False,
-        worker_soft_shutdown_timeout=0.0,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker waits for its server for ever
         broker_pool_acquire_timeout=2.0,

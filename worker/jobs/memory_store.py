@@ -1,4 +1,4 @@
-"""The job store in one process' memory: for tests, and for `ritornello generate` without a server."""
+"""The job store in one process' memory, for tests: the state machine of lua/*.lua once more, in Python."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import builtins
 import json
 import math
 import secrets
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from core.errors import AppError, DeadlineExceeded, IdempotencyConflict, InvalidField, NotFound, NotReady, QueueFull, WorkerLost
+from core.errors import AppError, DeadlineExceeded, InvalidField, NotFound, NotReady, QueueFull, WorkerLost
+from worker.jobs.memory_shelf import RECORD_BYTES, Shelf, ShelvedJob
 from worker.jobs.settings import Settings
 from worker.jobs.store import (
     CURSOR,
     EVENT_ID,
     MAX_ATTEMPTS,
-    TERMINAL,
     Artifact,
     ArtifactInfo,
     Claim,
@@ -26,34 +25,13 @@ from worker.jobs.store import (
     JobRecord,
     NewJob,
     ReapReport,
-    Status,
     StoreStats,
     Verdict,
+    retry_after_seconds,
     tokens_in,
 )
 
-MAX_EVENTS = 1000
-EVENT_BYTES, RECORD_BYTES = 128, 2048  # as in lua/shared.lua
-WAKE_AFTER_SECONDS, WAKE_AT_MOST = 5.0, 10
-EVENT_OF: dict[str, str] = {"succeeded": "done", "failed": "failed", "cancelled": "cancelled", "expired": "expired"}
-
-
-@dataclass
-class _Job:
-    """A record and what only the store needs."""
-
-    record: JobRecord
-    new: NewJob
-    seq: int
-    size: int
-    woken_at: float
-    fence: int = 0
-    losses: int = 0
-    lease_until: float = 0.0
-    events: list[Event] = field(default_factory=list)
-    told: int = 0
-    """Events published so far; more than `events` holds once the oldest are dropped."""
-    blobs: dict[str, Artifact] = field(default_factory=dict)
+WAKE_AFTER_SECONDS, WAKE_AT_MOST = 5.0, 10  # as in lua/reap.lua
 
 
 class MemoryJobStore:
@@ -62,66 +40,51 @@ class MemoryJobStore:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
         self._clock = clock
-        self._changed = threading.Condition(threading.RLock())
-        self._jobs: dict[str, _Job] = {}  # in order of arrival
-        self._finished: dict[str, None] = {}  # in order of ending
-        self._idem: dict[tuple[str, str], str] = {}
-        self._counters: dict[str, int] = {}
+        self._shelf = Shelf(settings, clock)
+        self._changed = self._shelf.changed
         self._engines: dict[str, tuple[float, dict[str, Any]]] = {}
-        self._seq = 0
         self._reaped_at = 0.0
         self._seconds_per_job: float | None = None
 
     def enqueue(self, job: NewJob) -> tuple[JobRecord, bool]:
         with self._changed:
-            known = self._known(job)
+            known = self._shelf.known(job)
             if known is not None:
                 return known, False
-            retry_after = min(120, max(1, math.ceil(self._seconds_per_job))) if self._seconds_per_job is not None else 5
-            if len(self._queued()) >= self._settings.queue_limit:
+            retry_after = retry_after_seconds(self._seconds_per_job)
+            if len(self._shelf.queued()) >= self._settings.queue_limit:
                 raise QueueFull(retry_after_seconds=retry_after)
             size = RECORD_BYTES + len(job.request.encode()) + len((job.prime or "").encode())
-            if not self._make_room(self._settings.store_bytes - size):
+            if not self._shelf.make_room(self._settings.store_bytes - size):
                 message = "The waiting jobs fill the store. Please try again in a moment."
                 raise QueueFull(message, retry_after_seconds=retry_after)
-            now, job_id = self._clock(), secrets.token_hex(16)
-            record = JobRecord(
-                job_id, job.owner, job.kind, "queued", job.request, job.prime is not None, None, 0, 0, 0, None,
-                created_at=now, deadline_at=now + job.deadline_seconds,
-            )  # fmt: skip
-            self._seq += 1
-            self._jobs[job_id] = _Job(record, job, self._seq, size, woken_at=now)
-            if job.idempotency_key:
-                self._idem[job.owner, job.idempotency_key] = job_id
-            self._count("jobs_submitted")
-            self._tell(self._jobs[job_id], "queued", {"position": len(self._queued()) - 1})
-            return self.get(job_id), True
+            return self._shelf.view(self._shelf.add(secrets.token_hex(16), job, size)), True
 
     def get(self, job_id: str) -> JobRecord:
         with self._changed:
-            return self._view(self._job(job_id))
+            return self._shelf.view(self._shelf.job(job_id))
 
     def prime(self, job_id: str) -> str | None:
         with self._changed:
-            return self._job(job_id).new.prime
+            return self._shelf.job(job_id).new.prime
 
     def cancel(self, job_id: str) -> JobRecord:
         with self._changed:
-            job = self._job(job_id)
+            job = self._shelf.job(job_id)
             if job.record.status == "queued":
-                self._settle(job, "cancelled")
+                self._shelf.settle(job, "cancelled")
             elif job.record.status == "running":
                 job.record = replace(job.record, cancel_requested=True)
-            return self._view(job)
+            return self._shelf.view(job)
 
     def claim(self, worker: str, slots: int, numerics: str) -> list[Claim]:
         with self._changed:
             now, claims = self._clock(), []
-            for job in self._queued():
+            for job in self._shelf.queued():
                 if slots <= 0:
                     break
                 if _reached(job.record.deadline_at, now):
-                    self._settle(job, "expired")
+                    self._shelf.settle(job, "expired")
                 elif job.record.numerics not in (None, numerics):
                     continue
                 elif job.new.cost > slots:
@@ -141,16 +104,16 @@ class MemoryJobStore:
             job.lease_until = self._clock() + self._settings.lease_seconds
             if (job.record.step, job.record.total) != (step, total):
                 job.record = replace(job.record, step=step, total=total)
-                self._tell(job, "progress", {"step": step, "total": total})
+                self._shelf.tell(job, "progress", {"step": step, "total": total})
             for token in tokens or ():
-                self._tell(job, "token", token)
+                self._shelf.tell(job, "token", token)
             return "go_on"
 
     def finish(self, claim: Claim, results: list[dict[str, Any]], artifacts: list[Artifact]) -> bool:
         with self._changed:
             state, job = self._standing(claim)
             if state == "cancel" and job is not None:
-                self._settle(job, "cancelled")
+                self._shelf.settle(job, "cancelled")
             if state != "held" or job is None:
                 return state == "succeeded"
             listed = [ArtifactInfo(a.name, a.variation, a.media_type, len(a.data)) for a in artifacts]
@@ -158,39 +121,39 @@ class MemoryJobStore:
             job.blobs = {artifact.name: artifact for artifact in artifacts}
             job.record = replace(job.record, results=results, artifacts=listed)
             for info in listed:
-                self._tell(job, "artifact", vars(info))
+                self._shelf.tell(job, "artifact", vars(info))
             took = self._clock() - (job.record.started_at or 0.0)
             mean = took if self._seconds_per_job is None else self._seconds_per_job
             self._seconds_per_job = mean + (took - mean) / 5
-            self._count("tokens", tokens_in(results))
+            self._shelf.count("tokens", tokens_in(results))
             job.size += len(json.dumps(results)) + sum(info.bytes for info in listed)
-            self._settle(job, "succeeded")
-            self._make_room(self._settings.store_bytes, keep=job.record.id)
+            self._shelf.settle(job, "succeeded")
+            self._shelf.make_room(self._settings.store_bytes, keep=job.record.id)
             return True
 
     def fail(self, claim: Claim, code: str, message: str) -> bool:
         with self._changed:
             state, job = self._standing(claim)
             if state == "held" and job is not None:
-                self._fail(job, code, message)
+                self._shelf.settle_failed(job, code, message)
             elif state == "cancel" and job is not None:
-                self._settle(job, "cancelled")
+                self._shelf.settle(job, "cancelled")
             return state in ("held", "failed")
 
     def acknowledge_cancel(self, claim: Claim) -> bool:
         with self._changed:
             state, job = self._standing(claim)
             if state == "cancel" and job is not None:
-                self._settle(job, "cancelled")
+                self._shelf.settle(job, "cancelled")
             return state in ("cancel", "cancelled")
 
     def release(self, claim: Claim) -> bool:
         with self._changed:
             state, job = self._standing(claim)
             if state == "held" and job is not None:
-                self._requeue(job, "released")
+                self._shelf.requeue(job, "released")
             elif state == "cancel" and job is not None:
-                self._settle(job, "cancelled")
+                self._shelf.settle(job, "cancelled")
             return state in ("held", "cancel", "queued", "cancelled")
 
     def reap(self) -> ReapReport:
@@ -198,27 +161,27 @@ class MemoryJobStore:
             now, lease = self._clock(), self._settings.lease_seconds
             blind, self._reaped_at = now - self._reaped_at > lease, now
             ends: dict[str, int] = {"requeued": 0, "failed": 0, "expired": 0, "cancelled": 0}
-            for job in [job for job in self._jobs.values() if not job.record.terminal]:
+            for job in [job for job in self._shelf.jobs.values() if not job.record.terminal]:
                 lapsed = job.record.status == "running" and job.lease_until <= now
                 if lapsed and blind:  # nobody reaped for longer than a lease, so nobody could renew either
                     job.lease_until, lapsed = now + lease, False
                 end = self._reap_one(job, now, lapsed)
                 if end is not None:
                     ends[end] += 1
-            old = [job for job in self._jobs.values() if self._gone(job)]
+            old = [job for job in self._shelf.jobs.values() if self._shelf.gone(job)]
             for job in old:
-                self._remove(job)
-            waiting = [job for job in self._queued()[:WAKE_AT_MOST] if job.woken_at + WAKE_AFTER_SECONDS <= now]
+                self._shelf.remove(job)
+            waiting = [job for job in self._shelf.queued()[:WAKE_AT_MOST] if job.woken_at + WAKE_AFTER_SECONDS <= now]
             for job in waiting:
                 job.woken_at = now
             return ReapReport(**ends, removed=len(old), waiting=tuple(job.record.id for job in waiting))
 
-    def _reap_one(self, job: _Job, now: float, lapsed: bool) -> str | None:
+    def _reap_one(self, job: ShelvedJob, now: float, lapsed: bool) -> str | None:
         """What became of this job: a field of ReapReport, or None."""
         overdue = _reached(job.record.deadline_at, now)
         if job.record.status == "queued":
             if overdue:
-                self._settle(job, "expired")
+                self._shelf.settle(job, "expired")
                 return "expired"
             return None
         # The engine fails an overdue job itself; the reaper does it when the engine has not for another lease.
@@ -226,20 +189,20 @@ class MemoryJobStore:
         if not lapsed and not given_up:
             return None
         if job.record.cancel_requested:
-            self._settle(job, "cancelled")
+            self._shelf.settle(job, "cancelled")
             return "cancelled"
         job.losses += 1
         if overdue or job.losses >= MAX_ATTEMPTS:
             error: AppError = DeadlineExceeded() if overdue else WorkerLost()
-            self._fail(job, error.code, error.message)
+            self._shelf.settle_failed(job, error.code, error.message)
             return "failed"
-        self._requeue(job, "lease_lost")
+        self._shelf.requeue(job, "lease_lost")
         return "requeued"
 
     def events(self, job_id: str, after: str = "0", block_seconds: float = 0.0) -> list[Event]:
         give_up = time.monotonic() + block_seconds
         with self._changed:
-            job = self._job(job_id)
+            job = self._shelf.job(job_id)
             seen = int(after.split("-")[0]) if EVENT_ID.fullmatch(after) else 0
             found: list[Event] = []
             if seen > job.told:
@@ -255,7 +218,7 @@ class MemoryJobStore:
 
     def artifact(self, job_id: str, name: str) -> Artifact:
         with self._changed:
-            job = self._job(job_id)
+            job = self._shelf.job(job_id)
             if job.record.status != "succeeded":
                 raise NotReady
             if name not in job.blobs:
@@ -264,10 +227,10 @@ class MemoryJobStore:
 
     def cache_rendering(self, job_id: str, artifact: Artifact) -> None:
         with self._changed:
-            job = self._jobs.get(job_id)
+            job = self._shelf.jobs.get(job_id)
             if job is None or job.record.status != "succeeded" or artifact.name in job.blobs:
                 return
-            if self._make_room(self._settings.store_bytes - len(artifact.data), keep=job_id):
+            if self._shelf.make_room(self._settings.store_bytes - len(artifact.data), keep=job_id):
                 job.blobs[artifact.name] = artifact
                 job.size += len(artifact.data)
 
@@ -278,9 +241,11 @@ class MemoryJobStore:
     def stats(self) -> StoreStats:
         with self._changed:
             alive = {worker: info for worker, (at, info) in self._engines.items() if at >= self._clock() - 15}
-            running = sum(job.record.status == "running" for job in self._jobs.values())
-            held = sum(job.size for job in self._jobs.values())
-            return StoreStats(len(self._queued()), running, len(alive), held, dict(self._counters), self._seconds_per_job, alive)
+            running = sum(job.record.status == "running" for job in self._shelf.jobs.values())
+            held = self._shelf.bytes_held()
+            return StoreStats(
+                len(self._shelf.queued()), running, len(alive), held, dict(self._shelf.counters), self._seconds_per_job, alive
+            )
 
     def list(self, owner: str, cursor: str | None = None, limit: int = 20) -> tuple[builtins.list[JobRecord], str | None]:
         if cursor is not None and not CURSOR.fullmatch(cursor):
@@ -288,97 +253,30 @@ class MemoryJobStore:
         with self._changed:
             below = math.inf if cursor is None else int(cursor)
             page = [
-                job for job in reversed(self._jobs.values())
-                if job.record.owner == owner and job.seq < below and not self._gone(job)
+                job for job in reversed(self._shelf.jobs.values())
+                if job.record.owner == owner and job.seq < below and not self._shelf.gone(job)
             ][: limit + 1]  # fmt: skip
-            return [self._view(job) for job in page[:limit]], str(page[limit - 1].seq) if len(page) > limit else None
+            return [self._shelf.view(job) for job in page[:limit]], str(page[limit - 1].seq) if len(page) > limit else None
 
     def ping(self) -> None:
         return None
 
-    def _job(self, job_id: str) -> _Job:
-        job = self._jobs.get(job_id)
-        if job is None or self._gone(job):
-            raise NotFound("There is no such job, or it has expired.")
-        return job
-
-    def _gone(self, job: _Job) -> bool:
-        return job.record.expires_at is not None and job.record.expires_at <= self._clock()
-
-    def _known(self, job: NewJob) -> JobRecord | None:
-        held = self._jobs.get(self._idem.get((job.owner, job.idempotency_key or ""), ""))
-        if held is None or self._gone(held):
-            return None
-        if held.new.fingerprint != job.fingerprint:
-            raise IdempotencyConflict
-        return self._view(held)
-
-    def _queued(self) -> builtins.list[_Job]:
-        """The waiting jobs, the next one first: by sequence number, so one that comes back keeps its place."""
-        return [job for job in self._jobs.values() if job.record.status == "queued"]
-
-    def _view(self, job: _Job) -> JobRecord:
-        position = self._queued().index(job) if job.record.status == "queued" else None
-        return replace(job.record, position=position)
-
-    def _take(self, job: _Job, now: float, numerics: str) -> Claim:
+    def _take(self, job: ShelvedJob, now: float, numerics: str) -> Claim:
         job.fence += 1
         job.lease_until = now + self._settings.lease_seconds
         attempt = job.losses + 1
         job.record = replace(job.record, status="running", numerics=numerics, attempt=attempt, started_at=now)
-        self._tell(job, "started", {"attempt": attempt})
+        self._shelf.tell(job, "started", {"attempt": attempt})
         return Claim(job.record.id, job.fence, job.record.request, job.new.prime, job.record.deadline_at or math.inf)
 
-    def _standing(self, claim: Claim) -> tuple[str, _Job | None]:
+    def _standing(self, claim: Claim) -> tuple[str, ShelvedJob | None]:
         """As `standing` in lua/shared.lua: held, cancel, the status that this claim brought about, or stale."""
-        job = self._jobs.get(claim.job_id)
+        job = self._shelf.jobs.get(claim.job_id)
         if job is None or job.fence != claim.fence:
             return "stale", None
         if job.record.status != "running":
             return job.record.status, job
         return ("cancel" if job.record.cancel_requested else "held"), job
-
-    def _settle(self, job: _Job, status: Status, data: dict[str, Any] | None = None) -> None:
-        assert status in TERMINAL
-        now, keep = self._clock(), self._settings.retention_seconds
-        job.record = replace(job.record, status=status, finished_at=now, expires_at=now + keep if keep else None)
-        self._finished[job.record.id] = None
-        self._count(f"jobs_{status}")
-        self._tell(job, EVENT_OF[status], data or {"status": status})
-        job.size += EVENT_BYTES * len(job.events)
-
-    def _fail(self, job: _Job, code: str, message: str) -> None:
-        job.record = replace(job.record, error={"code": code, "message": message})
-        self._settle(job, "failed", job.record.error)
-
-    def _requeue(self, job: _Job, reason: str) -> None:
-        job.record = replace(job.record, status="queued", step=0, total=0)
-        job.woken_at = -math.inf
-        self._count("jobs_requeued")
-        self._tell(job, "reset", {"reason": reason})
-        self._tell(job, "queued", {"position": self._queued().index(job)})
-
-    def _tell(self, job: _Job, name: str, data: dict[str, Any]) -> None:
-        job.told += 1
-        job.events = [*job.events[1 - MAX_EVENTS :], Event(f"{job.told}-0", name, data)]
-        self._changed.notify_all()
-
-    def _count(self, name: str, by: int = 1) -> None:
-        self._counters[name] = self._counters.get(name, 0) + by
-
-    def _make_room(self, limit: int, keep: str = "") -> bool:
-        """Remove the oldest finished jobs until the others hold no more than `limit` bytes. False: they still do."""
-        for job_id in [job_id for job_id in self._finished if job_id != keep]:
-            if sum(job.size for job in self._jobs.values()) <= limit:
-                return True
-            self._remove(self._jobs[job_id])
-        return sum(job.size for job in self._jobs.values()) <= limit
-
-    def _remove(self, job: _Job) -> None:
-        del self._jobs[job.record.id]
-        self._finished.pop(job.record.id, None)
-        if job.new.idempotency_key:
-            self._idem.pop((job.record.owner, job.new.idempotency_key), None)
 
 
 def _reached(time: float | None, now: float) -> bool:

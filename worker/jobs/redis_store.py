@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import hashlib
 import json
-import math
 import re
 import secrets
 import time
@@ -29,13 +28,13 @@ from core.errors import (
     StoreUnavailable,
     WorkerLost,
 )
+from worker.jobs.redis_answers import artifact_info, event_order, fields_of, pairs, read_event, read_record
 from worker.jobs.settings import Settings
 from worker.jobs.store import (
     CURSOR,
     EVENT_ID,
     MAX_ATTEMPTS,
     Artifact,
-    ArtifactInfo,
     Claim,
     Event,
     JobRecord,
@@ -43,6 +42,7 @@ from worker.jobs.store import (
     ReapReport,
     StoreStats,
     Verdict,
+    retry_after_seconds,
     tokens_in,
 )
 
@@ -51,6 +51,7 @@ LUA = Path(__file__).parent / "lua"
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 NO_SUCH_JOB = "There is no such job, or it has expired."
 BLOCK_SECONDS = 2.0  # one blocking read; several make a long wait, and each stays well below the socket's timeout
+WRITTEN_SECONDS = 2.5  # the server writes after two, sync or no sync; under a flood of writes the buffer may never look empty
 NOT_SERVING = ("MISCONF", "BUSY", "LOADING", "MASTERDOWN", "NOREPLICAS", "UNKILLABLE")  # error replies that pass with time
 
 
@@ -95,22 +96,23 @@ class RedisJobStore:
             raise QueueFull("The server's memory is full. Please try again later.", retry_after_seconds=30) from error
         if outcome == b"conflict":
             raise IdempotencyConflict
-        if outcome == b"full":
-            raise QueueFull(retry_after_seconds=_retry_after_seconds(answer))
-        if outcome == b"no_room":
-            message = "The waiting jobs fill the store. Please try again in a moment."
-            raise QueueFull(message, retry_after_seconds=_retry_after_seconds(answer))
-        return _record(answer), outcome == b"created"
+        if outcome in (b"full", b"no_room"):
+            message = "The waiting jobs fill the store. Please try again in a moment." if outcome == b"no_room" else None
+            raise QueueFull(message, retry_after_seconds=retry_after_seconds(None if answer is None else float(answer)))
+        self._await_written()
+        return read_record(answer), outcome == b"created"
 
     def get(self, job_id: str) -> JobRecord:
-        return _record(self._about(job_id, "get"))
+        return read_record(self._about(job_id, "get"))
 
     def prime(self, job_id: str) -> str | None:
         (prime,) = self._about(job_id, "prime")
         return None if prime is None else prime.decode()
 
     def cancel(self, job_id: str) -> JobRecord:
-        return _record(self._about(job_id, "cancel"))
+        answer = self._about(job_id, "cancel")
+        self._await_written()
+        return read_record(answer)
 
     def claim(self, worker: str, slots: int, numerics: str) -> list[Claim]:
         call = self._unanswered.setdefault(worker, secrets.token_hex(8))
@@ -128,7 +130,7 @@ class RedisJobStore:
         return verdict
 
     def finish(self, claim: Claim, results: list[dict[str, Any]], artifacts: list[Artifact]) -> bool:
-        parts = [part for artifact in artifacts for part in (artifact.name, _info(artifact), artifact.data)]
+        parts = [part for artifact in artifacts for part in (artifact.name, artifact_info(artifact), artifact.data)]
         return bool(self._run("finish", claim.job_id, claim.fence, json.dumps(results), tokens_in(results), *parts))
 
     def fail(self, claim: Claim, code: str, message: str) -> bool:
@@ -157,7 +159,7 @@ class RedisJobStore:
             with _translated():
                 entries: Any = self._client.xread({key: start}, block=block)
             for _, page in entries or ():
-                found += [_event(entry_id, fields) for entry_id, fields in page]
+                found += [read_event(entry_id, fields) for entry_id, fields in page]
             if found or block is None:
                 return found
 
@@ -172,9 +174,9 @@ class RedisJobStore:
                 raise
         start = after if EVENT_ID.fullmatch(after) else "0"
         trimmed = stream["entries-added"] > stream["length"]
-        if trimmed and _order(start) < _order(stream["first-entry"][0].decode()):
+        if trimmed and event_order(start) < event_order(stream["first-entry"][0].decode()):
             return start, [Event(start, "reset", {"reason": "events_dropped"})]
-        if _order(start) > _order(stream["last-generated-id"].decode()):
+        if event_order(start) > event_order(stream["last-generated-id"].decode()):
             return "0", [Event("0", "reset", {"reason": "unknown_event"})]
         return start, []
 
@@ -191,7 +193,7 @@ class RedisJobStore:
         if not JOB_ID.fullmatch(job_id):
             return
         try:
-            self._run("cache_rendering", job_id, artifact.name, _info(artifact, rendered=True), artifact.data)
+            self._run("cache_rendering", job_id, artifact.name, artifact_info(artifact, rendered=True), artifact.data)
         except OutOfMemoryError:
             return  # a cache may be refused
 
@@ -200,8 +202,8 @@ class RedisJobStore:
 
     def stats(self) -> StoreStats:
         queued, running, held, seconds, counters, engines = self._run("stats")
-        told = {worker.decode(): json.loads(info) for worker, info in _pairs(engines)}
-        counted = {name.decode(): int(count) for name, count in _pairs(counters)}
+        told = {worker.decode(): json.loads(info) for worker, info in pairs(engines)}
+        counted = {name.decode(): int(count) for name, count in pairs(counters)}
         return StoreStats(queued, running, len(told), held, counted, None if seconds is None else float(seconds), told)
 
     def ping(self) -> None:
@@ -214,8 +216,19 @@ class RedisJobStore:
         if cursor is not None and not CURSOR.fullmatch(cursor):
             raise InvalidField("The cursor must be one that a list gave out.", field="cursor")
         page = self._run("list", owner, cursor or "", limit + 1)
-        more = _fields(page[limit - 1][0])["seq"] if len(page) > limit else None
-        return [_record(answer) for answer in page[:limit]], more
+        more = fields_of(page[limit - 1][0])["seq"] if len(page) > limit else None
+        return [read_record(answer) for answer in page[:limit]], more
+
+    def _await_written(self) -> None:
+        """Return when what was stored is with the operating system, where a crash of the server cannot take it back.
+
+        With `appendfsync everysec` the server answers at once but holds its log back while a sync is under way, for up to
+        two seconds. What somebody is told now must not be forgotten then; of all else a lost tail is only done again.
+        """
+        give_up = time.monotonic() + WRITTEN_SECONDS
+        with _translated():
+            while self._client.info("persistence").get("aof_buffer_length") and time.monotonic() < give_up:
+                time.sleep(0.002)
 
     def _about(self, job_id: str, name: str, *arguments: str) -> Any:
         """What a script says of one job, whose id may come from anywhere. Raises NotFound."""
@@ -257,68 +270,3 @@ def _translated() -> Iterator[None]:
         if str(error).startswith(NOT_SERVING):
             raise StoreUnavailable from error
         raise
-
-
-def _retry_after_seconds(seconds_per_job: bytes | None) -> int:
-    """When one more job will have ended, as far as we know."""
-    return min(120, max(1, math.ceil(float(seconds_per_job)))) if seconds_per_job else 5
-
-
-def _info(artifact: Artifact, rendered: bool = False) -> str:
-    about: dict[str, Any] = {
-        "name": artifact.name,
-        "variation": artifact.variation,
-        "media_type": artifact.media_type,
-        "bytes": len(artifact.data),
-    }
-    return json.dumps(about | {"rendered": True} if rendered else about)
-
-
-def _pairs(flat: list[Any]) -> Iterator[tuple[Any, Any]]:
-    return zip(flat[::2], flat[1::2], strict=True)
-
-
-def _fields(flat: list[bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in _pairs(flat)}
-
-
-def _order(event_id: str) -> tuple[int, int]:
-    first, _, second = event_id.partition("-")
-    return int(first), int(second or 0)
-
-
-def _event(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
-    return Event(entry_id.decode(), fields[b"name"].decode(), json.loads(fields[b"data"]))
-
-
-def _record(answer: Any) -> JobRecord:
-    """From what `record` in shared.lua returns."""
-    fields, position = _fields(answer[0]), answer[1]
-    about = [json.loads(info) for info in answer[2]]
-    listed = [ArtifactInfo(a["name"], a["variation"], a["media_type"], a["bytes"]) for a in about if not a.get("rendered")]
-    return JobRecord(
-        id=fields["id"],
-        owner=fields["owner"],
-        kind=fields["kind"],
-        status=fields["status"],  # type: ignore[arg-type]
-        request=fields["request"],
-        has_prime=fields["has_prime"] == "1",
-        position=position,
-        step=int(fields["step"]),
-        total=int(fields["total"]),
-        attempt=int(fields["attempt"]),
-        numerics=fields.get("numerics"),
-        results=json.loads(fields.get("results", "[]")),
-        artifacts=sorted(listed, key=lambda info: (info.variation, info.name)),
-        error=json.loads(fields["error"]) if "error" in fields else None,
-        created_at=float(fields["created_at"]),
-        started_at=_time(fields, "started_at"),
-        finished_at=_time(fields, "finished_at"),
-        deadline_at=_time(fields, "deadline_at"),
-        expires_at=_time(fields, "expires_at"),
-        cancel_requested="cancel" in fields,
-    )
-
-
-def _time(fields: dict[str, str], name: str) -> float | None:
-    return float(fields[name]) if name in fields else None

@@ -13,6 +13,7 @@ The record in Redis is the truth; the Celery message is only a wake-up. Two stor
 from __future__ import annotations
 
 import builtins
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -148,6 +149,11 @@ class StoreStats:
 def tokens_in(results: list[dict[str, Any]]) -> int:
     """How many tokens these results took, for the counter."""
     return sum(int(result.get("figures", {}).get("tokens", 0)) for result in results)
+
+
+def retry_after_seconds(seconds_per_job: float | None) -> int:
+    """When to ask again after QueueFull: one more job will have ended by then, as far as we know."""
+    return 5 if seconds_per_job is None else min(120, max(1, math.ceil(seconds_per_job)))
 
 
 class JobStore(Protocol):

@@ -69,7 +69,7 @@ end
 local function remove(id)
   local key = job_key(id)
   local idem = redis.call('HGET', key, 'idem')
-  if idem then
+  if idem and redis.call('HGET', P .. 'idem:' .. idem, 'job') == id then
     redis.call('DEL', P .. 'idem:' .. idem)
   end
   local owner = redis.call('HGET', P .. 'owners', id)
