@@ -30,8 +30,8 @@ bench: .venv/installed-dev ## measure the published figures (BENCHES="drums path
 	done
 
 docs: .venv/installed ## write docs/models.md from the model cards, and .env.example from the settings
-	@$(BIN)/python -m cli.model_page > docs/models.md
-	@$(BIN)/python -m cli.environment > .env.example
+	@$(BIN)/python -m cli.model_page > docs/models.md.new && mv docs/models.md.new docs/models.md
+	@$(BIN)/python -m cli.environment > .env.example.new && mv .env.example.new .env.example
 
 # pip is the last thing that venv puts into .venv, so a half-made one is made again.
 .venv/bin/pip:

@@ -30,15 +30,17 @@ DATA = DataSet("the Groove MIDI Dataset", "groove_midi", "*.zip")
 HELD_OUT = ("validation", "test")
 COMBINATIONS = 2 ** len(VOCABULARY.pitches)
 NOTHING = COMBINATIONS  # before the performance began
+NATS = "nats per step"
 UNIGRAM = "each step by itself"
+LAST_BAR = "a bar ago and the steps before"
 CONTEXTS = {
     "the steps before": (1, 2, 3),
-    "a bar ago and the steps before": (16, 1, 2, 3),
+    LAST_BAR: (16, 1, 2, 3),
     "1, 2, 4 bars ago and the step before": (16, 32, 64, 1),
     "4, 2, 1 bars ago and the step before": (64, 32, 16, 1),
 }
 """How many steps back the n-grams look; the first is given up last. How many of them are used is chosen on validation."""
-ROWS, CHUNK = 48, 160
+ROWS, CHUNK = 16, 160  # with the longest first, no row waits long for the others
 QUICK_PERFORMANCES = 6
 
 
@@ -60,24 +62,24 @@ def score(model: RecurrentModel, batches: Iterator[tuple[Batch, int]]) -> StepSc
     for batch, units in batches:
         logits, state = advance(model, batch, state)
         nats += float(negative_log_likelihood(logits, batch).double().sum())
-        choice = logits.masked_fill(~torch.from_numpy(batch.allowed), float("-inf")).argmax(-1).numpy()
-        scored = batch.weights > 0
-        for hit, counts, closes in zip((choice == batch.targets) | ~scored, scored, batch.targets >= VOCABULARY.first_duration, strict=True):
-            whole &= hit
-            right += int((whole & closes & counts).sum())
-            whole |= closes  # the next token begins a step
+        likeliest = logits.masked_fill(~torch.from_numpy(batch.allowed), float("-inf")).argmax(-1).numpy()
+        scored, closes = batch.weights > 0, batch.targets >= VOCABULARY.first_duration
+        for time in range(len(likeliest)):
+            whole &= (likeliest[time] == batch.targets[time]) | ~scored[time]
+            right += int((whole & closes[time] & scored[time]).sum())
+            whole |= closes[time]  # the next token begins a step
         steps += units
     return StepScore(nats, right, steps)
 
 
 def withheld(corpus: DrumCorpus) -> DrumCorpus:
     """The same performances, their style and tempo unknown."""
-    unknown = [VOCABULARY.attribute_starts[name] if name != "meter" else None for name in VOCABULARY.attributes]
 
     def untold(tokens: Ints) -> Ints:
         tokens = tokens.copy()
-        for place, token in enumerate(unknown, start=1):
-            tokens[place] = tokens[place] if token is None else token
+        for place, name in enumerate(VOCABULARY.attributes, start=1):
+            if name in ("style", "tempo"):
+                tokens[place] = VOCABULARY.attribute_starts[name]
         return tokens
 
     other = copy.copy(corpus)
@@ -90,7 +92,7 @@ def combinations(tokens: Ints, steps: int) -> Ints:
     body = tokens[VOCABULARY.header_length :]
     closes = body >= VOCABULARY.first_duration
     struck = (body >= VOCABULARY.first_pitch) & ~closes
-    step = np.cumsum(closes) - closes
+    step: Ints = np.cumsum(closes) - closes
     result = np.zeros(steps, np.int64)
     np.bitwise_or.at(result, step[struck], 1 << (body[struck] - VOCABULARY.first_pitch))
     return result
@@ -132,30 +134,29 @@ def measure(options: Options) -> list[Measurement]:
     corpus, loaded = DrumCorpus(options.data(DATA), {}), options.load("drums")
     if corpus.tokenizer_config() != loaded.card.tokenizer:
         options.stop("cannot use the checkpoint: its vocabulary is not the one that the data is written in now")
-    if options.quick:
-        for split in HELD_OUT:
-            corpus.encoded[split] = corpus.encoded[split][:QUICK_PERFORMANCES]
+    for split in HELD_OUT:
+        longest_first = sorted(corpus.encoded[split], key=lambda pair: -len(pair[0]))
+        corpus.encoded[split] = longest_first[-QUICK_PERFORMANCES:] if options.quick else longest_first
     steps = {split: Steps(encoded) for split, encoded in corpus.encoded.items()}
-    for split, encoded in corpus.encoded.items():
-        print(f"{split}: {len(encoded)} performances, {len(steps[split].codes):,} steps, {steps[split].scored.sum():,} from the second bar on")
+    for split, here in steps.items():
+        counted = f"{len(here.codes):,} steps, {here.scored.sum():,} from the second bar on"
+        print(f"{split}: {len(corpus.encoded[split])} performances, {counted}")
     floors = ngram_floors(steps)
     print("\nWitten-Bell n-grams over whole steps, nats per step")
     rows = {floor.name: (floor.name, floor.validation, floor.test) for kind in floors.values() for floor in kind}
-    print(table(["context", *HELD_OUT], list(rows.values())), "\n")
-    last_bar = strongest(floors["a bar ago and the steps before"])
+    print(table(["context", *HELD_OUT], list(rows.values())))
+    print(f"the last-bar n-gram is {strongest(floors[LAST_BAR]).name}\n")
     floor = strongest(floor for kind in floors.values() for floor in kind)
-    floor_is = f"best Witten-Bell n-gram on validation ({floor.name}); the last-bar n-gram ({last_bar.name}): {last_bar.test:.3f} on test"
+    floor_is = f"Witten-Bell n-gram over {floor.name}, the best on validation"
     untold, found = withheld(corpus), []
     for split in reversed(HELD_OUT):
+        under, copied = floor.on(split), 100 * steps[split].copies_of_last_bar()
         told = score(loaded.model, corpus.scoring(split, ROWS, CHUNK))
         blind = score(loaded.model, untold.scoring(split, ROWS, CHUNK))
-        nats = {"unit": "nats per step", "better": "lower", "split": split, "floor": getattr(floor, split), "floor_is": floor_is}
-        accuracy = {"unit": "%", "better": "higher", "split": split, "floor": 100 * steps[split].copies_of_last_bar()}
-        found += [
-            Measurement("nats per step", told.nats / told.steps, **nats),
-            Measurement("nats per step, style and tempo withheld", blind.nats / blind.steps, **nats),
-            Measurement("steps wholly right", 100 * told.right / told.steps, floor_is="copying the step of one bar ago", **accuracy),
-        ]
+        for what, nats in ((NATS, told.nats / told.steps), (f"{NATS}, style and tempo withheld", blind.nats / blind.steps)):
+            found.append(Measurement(what, nats, NATS, "lower", split, under, floor_is))
+        right = 100 * told.right / told.steps
+        found.append(Measurement("steps wholly right", right, "%", "higher", split, copied, "copying the step of one bar ago"))
     if options.update_card:
         update_card(loaded.card, options.checkpoints, found, options.command)
     show("drums", loaded.card, found, options.quick)

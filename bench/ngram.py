@@ -53,7 +53,7 @@ class WittenBell:
             events, counts = np.unique(context * vocabulary + targets, return_counts=True)
             owners, followers = np.divmod(events, vocabulary)
             kinds = np.bincount(owners, minlength=len(keys))
-            totals = np.bincount(owners, weights=counts, minlength=len(keys))
+            totals = np.bincount(owners, weights=counts, minlength=len(keys)).astype(np.float64)
             starts = np.cumsum(kinds) - kinds
             self._levels.append(_Level(keys, totals, kinds, starts, followers, counts.astype(np.float64)))
 
@@ -117,6 +117,9 @@ class Floor:
     name: str
     validation: float
     test: float
+
+    def on(self, split: str) -> float:
+        return {"validation": self.validation, "test": self.test}[split]
 
 
 def strongest(floors: Iterable[Floor]) -> Floor:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import torch
+
 from core.catalog import CHECKPOINTS, Catalog
 from core.checkpoint import LoadedModel, load_checkpoint
 from core.errors import AppError
@@ -46,14 +48,14 @@ class Options:
         for folder in (self.given / wanted.folder, self.given):
             if next(folder.glob(wanted.pattern), None) is not None:
                 return folder
-        self.stop(f"finds no {wanted.pattern} ({wanted.title}) in {self.given}; name the folder that holds it with --data")
+        return self.stop(f"finds no {wanted.pattern} ({wanted.title}) in {self.given}; name the folder that holds it with --data")
 
     def load(self, name: str) -> LoadedModel:
         """The checkpoint of that name; ends the program when it is not there or not whole."""
         try:
             return load_checkpoint(self.checkpoints, Catalog(self.checkpoints).card(name))
         except AppError as error:
-            self.stop(f"cannot load the checkpoint: {error.message}")
+            return self.stop(f"cannot load the checkpoint: {error.message}")
 
     def stop(self, sentence: str) -> NoReturn:
         print(f"bench.{self.bench} {sentence}", file=sys.stderr)
@@ -61,12 +63,17 @@ class Options:
 
 
 def read_options(bench: str, about: str | None, arguments: Sequence[str] | None = None) -> Options:
-    parser = argparse.ArgumentParser(prog=f"python -m bench.{bench}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=f"python -m bench.{bench}", description=about, formatter_class=as_written)
     parser.add_argument("--data", type=Path, metavar="DIR", help="the data set's folder, or the folder that holds all of them")
     parser.add_argument("--quick", action="store_true", help="a part only, in seconds: to see that it works")
     parser.add_argument("--update-card", action="store_true", help="write the figures on the test split into the model's card")
-    parser.add_argument("--checkpoints", type=Path, metavar="DIR", default=CHECKPOINTS, help="folder of the checkpoints (default: the shipped ones)")
+    parser.add_argument(
+        "--checkpoints", type=Path, metavar="DIR", default=CHECKPOINTS, help="other checkpoints than those shipped"
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of torch (default: 1, as a worker has)")
     given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
     options = Options(bench, given.data, given.checkpoints, given.quick, given.update_card)
     if options.quick and options.update_card:
         options.stop("writes no card from --quick: its figures are of a part only")

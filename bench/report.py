@@ -32,13 +32,13 @@ class Measurement:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str | float | None]]) -> str:
     """Columns as wide as what stands in them; numbers to the right, None as a dash."""
-    cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
-    numbers = [any(isinstance(row[column], float) for row in rows) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) if number else cell.ljust(width) for cell, width, number in zip(line, widths, numbers, strict=True)).rstrip()
-        for line in cells
-    )
+    lines = [list(heads), *([_cell(value) for value in row] for row in rows)]
+    for column in range(len(heads)):
+        width = max(len(line[column]) for line in lines)
+        number = any(isinstance(row[column], float) for row in rows)
+        for line in lines:
+            line[column] = line[column].rjust(width) if number else line[column].ljust(width)
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def _cell(value: str | float | None) -> str:
@@ -57,7 +57,8 @@ def show(bench: str, card: Card, measurements: Sequence[Measurement], quick: boo
     if quick:
         print("--quick: measured on a part only; not for publication")
     about = machine()
-    print(f"machine: {about['cpu']}, {about['cores']} cores, load {about['load']}; torch {about['torch']}, {about['threads']} threads")
+    computer = f"{about['cpu']}, {about['cores']} cores, load {about['load']}"
+    print(f"machine: {computer}; torch {about['torch']}, {about['threads']} thread{'s' if about['threads'] > 1 else ''}")
     print(last_line(bench, card, measurements, about, quick))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 MIDI_MAGIC = b"MThd"
+MOST_BYTES = 1_000_001  # one more than a prime may have: the door then says that it is too large
 ATTRIBUTES = ("key", "meter", "tempo", "style", "bars")
 SAMPLING = ("temperature", "top_k", "top_p", "repetition_penalty", "seed")
 LENGTH = ("words", "sentences")
@@ -55,7 +56,8 @@ def _prime(options: dict[str, Any]) -> dict[str, Any] | None:
 
 def prime_from_file(path: Path) -> dict[str, Any]:
     """A MIDI file by its first bytes, else ABC or typed notes by the file's name; the rest goes as MIDI, and is refused."""
-    data = path.read_bytes()
+    with path.open("rb") as stream:
+        data = stream.read(MOST_BYTES)
     if not data.startswith(MIDI_MAGIC) and path.suffix.lower() in (".abc", ".notes", ".txt"):
         notation = "abc" if path.suffix.lower() == ".abc" else "notes"
         return {"format": notation, notation: _decode(data, path)}

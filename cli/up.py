@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
 from types import FrameType
-from urllib.parse import urlsplit
 
 import click
 import redis
@@ -138,8 +138,7 @@ def _answers(url: str) -> bool:
 
 
 def without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return re.sub(r"//[^/]*@", "//", url)
 
 
 def _secret_key(settings: Settings) -> str:

@@ -47,7 +47,7 @@ class Rendered:
 class Context(Protocol):
     """What the network sees at each place, for several sequences at once (core.music.context, core.text.context)."""
 
-    def reset(self, row: int, bars_total: int = 0) -> None: ...
+    def reset(self, row: int, bars_total: int = 0, bar_ticks: int = 0) -> None: ...
 
     def copy_row(self, row: int, source: Any, source_row: int) -> None: ...
 
@@ -62,7 +62,8 @@ class Plan(Protocol):
     prefix: list[int]
     """Read before the first token is drawn; its first is what `Context.reset` has read."""
     bars_total: int
-    """For `Context.reset`."""
+    bar_ticks: int
+    """Both for `Context.reset`; 0 where they do not apply, or are not known yet."""
     total: int
     """The size of the work, in the unit that `done` counts."""
     done: int

@@ -105,6 +105,8 @@ class Catalog:
                 card = Card.model_validate_json(path.read_bytes())
             except (ValidationError, OSError) as error:
                 raise CheckpointError(f"The model card {path} cannot be read: {error}") from error
+            if card.name != path.parent.name:
+                raise CheckpointError(f"The model card {path} is of {card.name!r}: a checkpoint's folder bears its name.")
             self.cards[card.name] = card
 
     def card(self, name: str) -> Card:

@@ -33,8 +33,8 @@ class LoadedModel:
 
 
 def architecture_from_card(card: Card) -> Architecture:
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in card.architecture.items()}
-    return Architecture(**values)
+    sizes: dict[str, Any] = {name: tuple(size) if isinstance(size, list) else size for name, size in card.architecture.items()}
+    return Architecture(**sizes)
 
 
 def architecture_to_card(architecture: Architecture) -> dict[str, Any]:
@@ -43,7 +43,8 @@ def architecture_to_card(architecture: Architecture) -> dict[str, Any]:
 
 def pack_weights(model: RecurrentModel) -> bytes:
     """The weights in float16 as safetensors bytes: the same model, the same bytes."""
-    return save({name: weight.detach().to("cpu", torch.float16).contiguous() for name, weight in sorted(model.state_dict().items())})
+    weights = sorted(model.state_dict().items())
+    return save({name: weight.detach().to("cpu", torch.float16).contiguous() for name, weight in weights})
 
 
 def load_checkpoint(folder: Path, card: Card, device: str = "cpu") -> LoadedModel:
@@ -59,7 +60,7 @@ def load_checkpoint(folder: Path, card: Card, device: str = "cpu") -> LoadedMode
         model = RecurrentModel(architecture_from_card(card))
         model.load_state_dict(weights)
         author = AUTHORS[card.tokenizer["kind"]](card.tokenizer)
-    except (SafetensorError, RuntimeError, TypeError, KeyError) as error:
+    except (SafetensorError, RuntimeError, TypeError, KeyError, ValueError) as error:
         raise CheckpointError(f"The weights of {card.name!r} do not fit its card: {error}") from error
     model.eval().requires_grad_(False).to(device)
     return LoadedModel(card, model, author)

@@ -1,4 +1,4 @@
-"""The slow, readable way to generate: one variation after another. The engine must give exactly the same; tests hold it to that."""
+"""The slow, readable way to generate: one variation after another. The engine gives exactly the same; tests hold it to that."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from core.brief import Brief, Context, Plan, Rendered
+from core.brief import Bools, Brief, Context, Ints, Plan, Rendered
 from core.checkpoint import LoadedModel
 from core.model import RecurrentModel, State
 from core.sampling import RECENT_TOKENS, draw, probabilities, uniform
@@ -33,7 +34,7 @@ class PrimeReader:
     def __init__(self, loaded: LoadedModel, plan: Plan) -> None:
         self.model, self.plan = loaded.model, plan
         self.context: Context = loaded.author.context(1)
-        self.context.reset(0, plan.bars_total)
+        self.context.reset(0, plan.bars_total, plan.bar_ticks)
         self.state: State = loaded.model.empty_state(1)
         self.read = 1  # the first token is what reset has read
 
@@ -54,7 +55,7 @@ class PrimeReader:
 
 
 @torch.inference_mode()
-def read(model: RecurrentModel, features: np.ndarray, references: np.ndarray, state: State) -> State:  # type: ignore[type-arg]
+def read(model: RecurrentModel, features: Ints, references: Ints, state: State) -> State:
     """The state after features (time, rows, n), references (time, rows, r)."""
     device = model.tables.device
     _, state = model(torch.from_numpy(features).to(device), torch.from_numpy(references).to(device), state)
@@ -62,21 +63,23 @@ def read(model: RecurrentModel, features: np.ndarray, references: np.ndarray, st
 
 
 @torch.inference_mode()
-def step(model: RecurrentModel, features: np.ndarray, references: np.ndarray, state: State) -> tuple[np.ndarray, State]:  # type: ignore[type-arg]
+def step(model: RecurrentModel, features: Ints, references: Ints, state: State) -> tuple[NDArray[np.float32], State]:
     """Logits (rows, vocabulary) f32 on the host, and the new state."""
     device = model.tables.device
     logits, state = model.step(torch.from_numpy(features).to(device), torch.from_numpy(references).to(device), state)
     return logits.cpu().numpy(), state
 
 
-def seen_tokens(recent: list[int], vocabulary: int) -> np.ndarray:  # type: ignore[type-arg]
+def seen_tokens(recent: list[int], vocabulary: int) -> Bools:
     """(vocabulary,) bool: what was among the last tokens."""
     seen = np.zeros(vocabulary, bool)
     seen[recent[-RECENT_TOKENS:]] = True
     return seen
 
 
-def generate_variation(loaded: LoadedModel, brief: Brief, variation: int, progress: Callable[[int, int], None] | None = None) -> Result:
+def generate_variation(
+    loaded: LoadedModel, brief: Brief, variation: int, progress: Callable[[int, int], None] | None = None
+) -> Result:
     """One variation, start to end. `brief.sampling.seed` must be set; `variation` counts from 1."""
     seed = brief.sampling.seed
     assert seed is not None

@@ -14,7 +14,9 @@ Merity et al. 2018, arXiv:1708.02182 (locked masks, DropConnect on the recurrent
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +29,10 @@ State = tuple[Tensor, Tensor]
 STEP_ROWS = 8
 """`step` multiplies this many rows at a time, padded: a matrix product rounds the same way only at one fixed shape, and
 the same row must give the same bits alone and in any company."""
+
+UNITS = 4
+"""Hidden sizes are multiples of this: then STEP_ROWS rows fill whole vector registers, and none is left over to be computed
+by the other routine that PyTorch has for remainders, which rounds differently."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,10 @@ class Architecture:
     """Number of tables over (pitch − reference)."""
     pitch_tokens: tuple[int, int] = (0, 0)
     """First pitch token and how many follow it in semitone order; the tables add to their logits."""
+
+    def __post_init__(self) -> None:
+        if self.hidden % UNITS or self.head % UNITS:
+            raise ValueError(f"hidden ({self.hidden}) and head ({self.head}) must be multiples of {UNITS}")
 
 
 @dataclass(frozen=True)
@@ -83,20 +93,21 @@ class RecurrentModel(nn.Module):
         starts = [0]
         for size in a.features[:-1]:
             starts.append(starts[-1] + size)
+        self.feature_starts: Tensor
         self.register_buffer("feature_starts", torch.tensor(starts), persistent=False)
         self.tables = nn.Parameter(torch.randn(sum(a.features), a.embedding) * 0.1)
         widths = [a.embedding] + [a.hidden] * (a.layers - 1)
-        self.lstm = nn.ModuleList(nn.LSTM(width, a.hidden) for width in widths)
+        self.lstm = cast(Sequence[nn.LSTM], nn.ModuleList(nn.LSTM(width, a.hidden) for width in widths))
         top = a.hidden + a.embedding
         self.head_hidden = nn.Linear(top, a.head) if a.head else None
         self.head = nn.Linear(a.head or top, a.vocabulary)
         pitches = a.pitch_tokens[1]
         self.relative = nn.Parameter(torch.zeros(a.references, max(0, 2 * pitches - 1)))
         for layer in self.lstm:
-            hidden = a.hidden
+            _, _, input_bias, hidden_bias = layer.all_weights[0]
             with torch.no_grad():  # an open forget gate at the start: Jozefowicz et al. 2015
-                layer.bias_ih_l0[hidden : 2 * hidden] = 1.0
-                layer.bias_hh_l0.zero_()
+                input_bias[a.hidden : 2 * a.hidden] = 1.0
+                hidden_bias.zero_()
 
     def empty_state(self, rows: int) -> State:
         """The state before anything was read: zeros."""
@@ -131,18 +142,18 @@ class RecurrentModel(nn.Module):
             rows = slice(first, first + STEP_ROWS)
             count = features[rows].shape[0]
             pad = (0, 0, 0, STEP_ROWS - count)
-            logits, (h, c) = self._step_block(
-                F.pad(features[rows], pad), F.pad(references[rows], pad), (F.pad(state[0][:, rows], pad), F.pad(state[1][:, rows], pad))
-            )
+            before = (F.pad(state[0][:, rows], pad), F.pad(state[1][:, rows], pad))
+            logits, (h, c) = self._step_block(F.pad(features[rows], pad), F.pad(references[rows], pad), before)
             blocks.append((logits[:count], h[:, :count], c[:, :count]))
-        logits, hidden, cell = zip(*blocks, strict=True)
-        return torch.cat(logits), (torch.cat(hidden, dim=1), torch.cat(cell, dim=1))
+        all_logits, hidden, cell = zip(*blocks, strict=True)
+        return torch.cat(all_logits), (torch.cat(hidden, dim=1), torch.cat(cell, dim=1))
 
     def _step_block(self, features: Tensor, references: Tensor, state: State) -> tuple[Tensor, State]:
         inputs = self._embed(features, 0.0)  # (STEP_ROWS, embedding)
         x, hidden, cell = inputs, [], []
         for depth, layer in enumerate(self.lstm):
-            gates = F.linear(x, layer.weight_ih_l0, layer.bias_ih_l0) + F.linear(state[0][depth], layer.weight_hh_l0, layer.bias_hh_l0)
+            input_weight, hidden_weight, input_bias, hidden_bias = layer.all_weights[0]
+            gates = F.linear(x, input_weight, input_bias) + F.linear(state[0][depth], hidden_weight, hidden_bias)
             write, keep, candidate, read = gates.chunk(4, dim=1)
             c = torch.sigmoid(keep) * state[1][depth] + torch.sigmoid(write) * torch.tanh(candidate)
             h = torch.sigmoid(read) * torch.tanh(c)
@@ -152,19 +163,19 @@ class RecurrentModel(nn.Module):
         return self._read_out(torch.cat([x, inputs], dim=-1), references, 0.0), (torch.stack(hidden), torch.stack(cell))
 
     def _embed(self, features: Tensor, rate: float) -> Tensor:
-        tables = self.tables
+        tables: Tensor = self.tables
         if rate:
             keep = torch.empty(tables.shape[0], 1).bernoulli_(1 - rate).to(tables.device)
             tables = tables * (keep / (1 - rate))
         index = features + self.feature_starts
         return F.embedding_bag(index.view(-1, index.shape[-1]), tables, mode="sum").view(*index.shape[:-1], -1)
 
-    def _run_layer(self, layer: nn.Module, x: Tensor, state: State, rate: float) -> tuple[Tensor, State]:
-        if rate == 0.0:
-            result: tuple[Tensor, State] = layer(x, state)
-            return result
-        dropped = F.dropout(layer.weight_hh_l0, rate)
-        result = functional_call(layer, {"weight_hh_l0": dropped}, (x, state))
+    def _run_layer(self, layer: nn.LSTM, x: Tensor, state: State, rate: float) -> tuple[Tensor, State]:
+        weights: dict[str, Tensor] = {}
+        if rate:
+            _, hidden_weight, _, _ = layer.all_weights[0]
+            weights["weight_hh_l0"] = F.dropout(hidden_weight, rate)
+        result: tuple[Tensor, State] = functional_call(layer, weights, (x, state)) if rate else layer(x, state)
         return result
 
     def _read_out(self, x: Tensor, references: Tensor, rate: float) -> Tensor:
@@ -174,11 +185,12 @@ class RecurrentModel(nn.Module):
         first, count = self.architecture.pitch_tokens
         if self.architecture.references:
             relative = sum(F.embedding(references[..., r], self._by_reference(r)) for r in range(self.architecture.references))
-            logits = torch.cat([logits[..., :first], logits[..., first : first + count] + relative, logits[..., first + count :]], dim=-1)
+            pitches = logits[..., first : first + count] + relative
+            logits = torch.cat([logits[..., :first], pitches, logits[..., first + count :]], dim=-1)
         return logits
 
     def _by_reference(self, r: int) -> Tensor:
-        """Table r as a matrix (references + 1, pitches): row p holds the bonus of each pitch when the reference is p; none adds 0."""
+        """Table r as a matrix (pitches + 1, pitches): row p is the bonus of each pitch when the reference is p; none adds 0."""
         count = self.architecture.pitch_tokens[1]
         pitch = torch.arange(count, device=self.relative.device)
         matrix = self.relative[r][pitch[None, :] - pitch[:, None] + count - 1]

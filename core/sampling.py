@@ -18,12 +18,14 @@ Floats = NDArray[np.float64]
 
 
 def uniform(seed: int, variation: int, take: int, step: int) -> float:
-    """One number in [0, 1): a pure function of its arguments. Philox4x64, Salmon et al. 2011, https://doi.org/10.1145/2063384.2063405."""
+    """One number in [0, 1): a pure function of its arguments. Philox4x64: Salmon 2011, https://doi.org/10.1145/2063384.2063405."""
     stream = np.random.Philox(key=[seed, (variation << 32) | take], counter=step)
     return float(stream.random_raw() >> 11) * 2.0**-53
 
 
-def probabilities(logits: NDArray[np.float32], allowed: NDArray[np.bool_], params: Sequence[SamplingParams], seen: NDArray[np.bool_]) -> Floats:
+def probabilities(
+    logits: NDArray[np.float32], allowed: NDArray[np.bool_], params: Sequence[SamplingParams], seen: NDArray[np.bool_]
+) -> Floats:
     """What `draw` draws from: (rows, vocabulary), each row summing to 1. `seen` marks each row's recent tokens.
 
     A row must allow something. Nucleus: Holtzman et al. 2020, arXiv:1904.09751; penalty: Keskar et al. 2019, arXiv:1909.05858.
@@ -55,4 +57,5 @@ def draw(distribution: Floats, uniforms: Sequence[float]) -> NDArray[np.int64]:
     target = np.array(uniforms)[:, None] * cumulative[:, -1:]
     token = (cumulative <= target).sum(axis=1)
     last_possible = distribution.shape[1] - 1 - np.argmax(distribution[:, ::-1] > 0, axis=1)
-    return np.minimum(token, last_possible)
+    tokens: NDArray[np.int64] = np.minimum(token, last_possible)
+    return tokens

@@ -58,7 +58,7 @@ def _check_range(name: str, value: Any, hint: Any) -> None:
     base, *limits = get_args(bounds)
     if isinstance(value, bool) or not isinstance(value, (int, float) if base is float else int):
         raise InvalidField(f"{name} must be a number, not {value!r}.", field=f"sampling.{name}")
-    low = next(limit.ge for limit in limits if isinstance(limit, Ge))
-    high = next(limit.le for limit in limits if isinstance(limit, Le))
+    low: Any = next(limit.ge for limit in limits if isinstance(limit, Ge))
+    high: Any = next(limit.le for limit in limits if isinstance(limit, Le))
     if math.isnan(value) or not low <= value <= high:
         raise InvalidField(f"{name} must lie between {low} and {high}.", field=f"sampling.{name}")

@@ -90,7 +90,7 @@ class Launcher:
         """The processes it has started under that name, the youngest last; each leads a group of its own."""
         return [int(pid) for pid in re.findall(rf"^ *{name} \| started \(process (\d+)\)", self.output, re.MULTILINE)]
 
-    def wait_until_ready(self, seconds: float = 60.0) -> None:
+    def wait_until_ready(self, seconds: float = 120.0) -> None:
         wait_for(lambda: READY.search(self.output) or self.process.poll() is not None, seconds, lambda: self.output)
         ready = READY.search(self.output)
         assert ready, self.output

@@ -1,4 +1,4 @@
-"""What the tests of the web application share: toy model cards, an application over a store, and a worker's part played by hand."""
+"""What the web tests share: toy model cards, an application over a store, and a worker's part played by hand."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def tune() -> Piece:
     return Piece(480, (Track(notes, program=0),), meters=(MeterChange(0, 4, 4),))
 
 
-def play(store: JobStore, variations: int = 1, text: str | None = None) -> str:
+def play(store: JobStore, variations: int = 1, text: str | None = None, piece: Piece | None = None) -> str:
     """Do a worker's part for the next job in the queue; returns its id."""
     (claim,) = store.claim("toy-worker", variations, "torch-cpu-1")
     store.progress(claim, 1, 2)
@@ -85,7 +85,7 @@ def play(store: JobStore, variations: int = 1, text: str | None = None) -> str:
     for number in range(1, variations + 1):
         if text is None:
             figures = {"notes": 4, "bars": 1, "prime_end_tick": 960, "tokens": 8}
-            artifacts.append(Artifact(f"continuation-{number}.mid", number, "audio/midi", write_midi(tune())))
+            artifacts.append(Artifact(f"continuation-{number}.mid", number, "audio/midi", write_midi(piece or tune())))
         else:
             figures = {"words": 2, "characters": len(text), "prompt_characters": 5, "tokens": 9}
             artifacts.append(Artifact(f"continuation-{number}.txt", number, "text/plain; charset=utf-8", text.encode()))

@@ -8,9 +8,11 @@ import math
 from typing import Any
 
 from flask import request
+from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from core.errors import InvalidField, MidiError
+from web.errors import InvalidBody
 from worker.jobs.prime import MAX_MIDI_BYTES
 from worker.jobs.request import GenerationRequest
 
@@ -23,8 +25,8 @@ MAX_VALUES = 10_000
 def read_generation_request() -> GenerationRequest:
     """The request in the body of the current HTTP request.
 
-    Raises BadRequest for what is no JSON, UnsupportedMediaType, and InvalidField, MidiError or pydantic's ValidationError
-    for what cannot be asked.
+    Raises BadRequest for what is no JSON, UnsupportedMediaType, and InvalidField, MidiError or InvalidBody for what
+    cannot be asked.
     """
     if request.mimetype == "application/json":
         asked = parse_json(request.get_data(cache=False))
@@ -32,7 +34,10 @@ def read_generation_request() -> GenerationRequest:
         asked = _multipart()
     else:
         raise UnsupportedMediaType("Send application/json, or multipart/form-data with a field request and a file prime.")
-    return GenerationRequest.model_validate_json(json.dumps(asked), strict=True)
+    try:
+        return GenerationRequest.model_validate_json(json.dumps(asked), strict=True)
+    except ValidationError as error:
+        raise InvalidBody(error) from error
 
 
 def parse_json(body: bytes) -> Any:

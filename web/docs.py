@@ -38,11 +38,9 @@ def api_docs() -> ResponseReturnValue:
     operations = [
         Operation(method.upper(), path, about, _curls(method.upper(), path, about))
         for path, methods in spec["paths"].items()
-        for method, about in methods.items()
+        for method, about in sorted(methods.items(), reverse=True)  # POST before GET: first one asks
     ]
-    sections = [
-        (tag, [operation for operation in operations if tag["name"] in operation.about["tags"]]) for tag in spec["tags"]
-    ]
+    sections = [(tag, [operation for operation in operations if tag["name"] in operation.about["tags"]]) for tag in spec["tags"]]
     return render_template("docs.html", spec=spec, sections=sections, problems=_problems())
 
 
@@ -60,7 +58,7 @@ def _curls(method: str, path: str, about: dict[str, Any]) -> list[tuple[str, str
     if not examples:
         return [("", " ".join(words))]
     command = f"curl {words[-1]} -H 'Content-Type: {JSON}' -d "
-    return [(example["summary"], command + shlex.quote(json.dumps(example["value"]))) for example in examples.values()]
+    return [(example["summary"], command + shlex.quote(json.dumps(example["value"], indent=2))) for example in examples.values()]
 
 
 def _problems() -> list[tuple[str, int, str]]:

@@ -58,6 +58,14 @@ class FieldError:
     message: str
 
 
+class InvalidBody(Exception):
+    """A body that is JSON and still no request. A ValidationError from anywhere else is a fault of ours, not of the caller."""
+
+    def __init__(self, error: ValidationError) -> None:
+        super().__init__(str(error))
+        self.errors = field_errors(error)
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """What RFC 9457 calls a problem: `title` is the same for every problem of a `code`, `detail` speaks of this one."""
@@ -87,15 +95,17 @@ class Problem:
 
 def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
     """What pydantic found, with dotted fields as the caller wrote them: the tag of the prime's union is left out."""
-    return tuple(FieldError(_dotted(fault["loc"]), _plain(fault)) for fault in error.errors(include_input=False, include_url=False))
+    return tuple(
+        FieldError(_dotted(fault["loc"]), _plain(fault)) for fault in error.errors(include_input=False, include_url=False)
+    )
 
 
 def problem_of(error: Exception) -> Problem:
     """The problem that an exception means. One that we did not foresee is logged under an id, and the id is all that is told."""
     if isinstance(error, AppError):
         return _app_problem(error)
-    if isinstance(error, ValidationError):
-        return _field_problem(field_errors(error))
+    if isinstance(error, InvalidBody):
+        return _field_problem(error.errors)
     if isinstance(error, HTTPError):  # a query or header that APIFlask refused
         return _field_problem(
             tuple(
@@ -124,7 +134,7 @@ def register_errors(app: APIFlask) -> None:
             return error  # a redirect, or an answer in full
         return respond(problem_of(error))
 
-    for kind in (AppError, ValidationError, HTTPError, HTTPException, Exception):
+    for kind in (AppError, InvalidBody, HTTPError, HTTPException, Exception):
         app.register_error_handler(kind, answer)
 
 
@@ -134,9 +144,7 @@ def respond(problem: Problem) -> Response:
         response = make_response(json.dumps(problem.document()))
         response.mimetype = PROBLEM_MEDIA_TYPE
     else:
-        response = make_response(
-            render_template("error.html", status=problem.status, title=problem.title, detail=problem.detail)
-        )
+        response = make_response(render_template("error.html", status=problem.status, title=problem.title, detail=problem.detail))
     response.status_code = problem.status
     response.headers.update(problem.headers)
     response.headers["Cache-Control"] = "no-store"

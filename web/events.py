@@ -87,9 +87,7 @@ def stream(
     return response
 
 
-def _lines(
-    store: JobStore, job_id: str, after: str, events: list[Event], end: float, heartbeat_seconds: float
-) -> Iterator[str]:
+def _lines(store: JobStore, job_id: str, after: str, events: list[Event], end: float, heartbeat_seconds: float) -> Iterator[str]:
     yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
     spoke = time.monotonic()
     while True:

@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 
 from core.errors import AppError
 from web.beat_grid import FIRST_PRESET, STEPS_PER_BAR, hits_of, presets, read_hits
-from web.wording import error_lead
+from web.wording import SAID_IN_FULL, error_lead
 from worker.jobs.client import fingerprint
 from worker.jobs.prime import MAX_MIDI_BYTES
 from worker.jobs.request import GenerationRequest
@@ -121,8 +121,7 @@ class StudioForm:
 
     def blame(self, error: AppError) -> None:
         """Note an error of the core at the field that it names."""
-        detail = error.message if error.message != type(error).__doc__ else ""
-        self.faults.append(Fault(self._field_of(getattr(error, "field", None) or ""), error_lead(error.code), detail))
+        self.faults.append(error_fault(self._field_of(getattr(error, "field", None) or ""), error.code, error.message))
 
     def idempotency_key(self, request: GenerationRequest) -> str:
         """One key for a form and what it says: a double click is one job; going back and changing something is another."""
@@ -206,4 +205,9 @@ class StudioForm:
             case "too_long":
                 return Fault(name, _("These are too many: at most %(limit)s.", limit=context["max_length"]))
             case _:
-                return Fault(name, error_lead("invalid_field"), found["msg"].removeprefix("Value error, "))
+                return error_fault(name, "invalid_field", found["msg"].removeprefix("Value error, "))
+
+
+def error_fault(name: str, code: str, message: str) -> Fault:
+    """An error of the core as a fault. Its own sentence is left out where ours says the same."""
+    return Fault(name, error_lead(code), "" if code in SAID_IN_FULL else message)

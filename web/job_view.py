@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 
 from flask import url_for
 
-from core.catalog import Catalog
 from web.renderings import PRIME, available, prime_sha256
 from web.schemas import ArtifactLink, Job, JobError, JobRequest, PrimeLink, Progress, Result, Timings
 from worker.jobs.request import GenerationRequest
 from worker.jobs.store import JobRecord, JobStore, StoreStats
 
 
-def job_view(record: JobRecord, store: JobStore, catalog: Catalog, stats: StoreStats) -> Job:
+def job_view(record: JobRecord, store: JobStore, stats: StoreStats) -> Job:
     """Needs an application context, for the links."""
     return Job(
         id=record.id,
@@ -24,9 +23,7 @@ def job_view(record: JobRecord, store: JobStore, catalog: Catalog, stats: StoreS
         eta_seconds=eta_seconds(record, stats),
         progress=Progress(step=record.step, total=record.total),
         results=[Result.model_validate(result) for result in record.results],
-        artifacts=[
-            ArtifactLink(**vars(offer), url=artifact_url(record.id, offer.name)) for offer in available(record, catalog)
-        ],
+        artifacts=[ArtifactLink(**vars(offer), url=artifact_url(record.id, offer.name)) for offer in available(record, store)],
         cancel_requested=record.cancel_requested,
         numerics=record.numerics,
         error=JobError(**record.error) if record.error else None,

@@ -14,4 +14,5 @@ def select_language() -> str:
     chosen = request.cookies.get(COOKIE)
     if chosen in LANGUAGES:
         return chosen
-    return request.accept_languages.best_match(LANGUAGES, "en") or "en"
+    asked = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)  # pt-BR reads pt
+    return next((code for code in asked if code in LANGUAGES), "en")

@@ -40,7 +40,9 @@ class StoreCollector(Collector):
         if stats.seconds_per_job is not None:
             yield GaugeMetricFamily("ritornello_seconds_per_job", "Mean time from claim to finish.", stats.seconds_per_job)
         for name, value in sorted(stats.counters.items()):
-            yield CounterMetricFamily(f"ritornello_{name}", f"{name.replace('_', ' ').capitalize()} since the store began.", value)
+            yield CounterMetricFamily(
+                f"ritornello_{name}", f"{name.replace('_', ' ').capitalize()} since the store began.", value
+            )
 
 
 class RequestMetrics:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from web.errors import PROBLEM_MEDIA_TYPE
-from web.schemas import Job, JobList, Liveness, Models, ProblemDocument, Readiness
+from web.schemas import Job, JobList, Liveness, Models, ProblemDocument, Readiness, ServerSentEvent
 from worker.jobs.request import GenerationRequest
 
 JSON = "application/json"
@@ -36,7 +36,16 @@ _PROBLEMS = {
     503: "The job store does not answer, or too many event streams are open. Retry-After says when to come back.",
 }
 
-_MODELS: tuple[type[BaseModel], ...] = (GenerationRequest, Job, JobList, Models, ProblemDocument, Liveness, Readiness)
+_MODELS: tuple[type[BaseModel], ...] = (
+    GenerationRequest,
+    Job,
+    JobList,
+    Models,
+    ProblemDocument,
+    ServerSentEvent,
+    Liveness,
+    Readiness,
+)
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "continue": {
@@ -50,7 +59,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "compose": {
         "summary": "Start from nothing",
-        "value": {"kind": "music", "task": "compose", "attributes": {"key": "D major", "meter": "6/8", "bars": 16}, "variations": 4},
+        "value": {
+            "kind": "music",
+            "task": "compose",
+            "attributes": {"key": "D major", "meter": "6/8", "bars": 16},
+            "variations": 4,
+        },
     },
     "beats": {
         "summary": "Continue a beat",
@@ -119,7 +133,10 @@ def _submit_body() -> dict[str, Any]:
         "required": True,
         "content": {
             JSON: {"schema": request, "examples": EXAMPLES},
-            "multipart/form-data": {"schema": form, "encoding": {"request": {"contentType": JSON}, "prime": {"contentType": "audio/midi"}}},
+            "multipart/form-data": {
+                "schema": form,
+                "encoding": {"request": {"contentType": JSON}, "prime": {"contentType": "audio/midi"}},
+            },
         },
     }
 

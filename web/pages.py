@@ -17,7 +17,7 @@ from core.music.beats import DRUMS
 from core.music.midi import read_midi
 from web import beat_grid
 from web.errors import problem_of
-from web.forms import EXAMPLES, PRIME_FIELDS, StudioForm
+from web.forms import EXAMPLES, PRIME_FIELDS, StudioForm, error_fault
 from web.job_view import eta_seconds
 from web.languages import COOKIE, COOKIE_SECONDS, LANGUAGES
 from web.playback import notes_to_play
@@ -25,7 +25,7 @@ from web.refill import form_again, form_onwards, prime_bytes
 from web.renderings import MIDI, rendering
 from web.results import variations
 from web.security import current_owner
-from web.wording import FIELD_LABELS, STATUSES, choice_label, error_lead, in_language
+from web.wording import FIELD_LABELS, STATUSES, choice_label, in_language
 from worker.jobs.client import JobClient
 from worker.jobs.request import GenerationRequest
 from worker.jobs.store import JobRecord, JobStore
@@ -167,16 +167,17 @@ def jobs() -> ResponseReturnValue:
 def job(job_id: str) -> ResponseReturnValue:
     record = _jobs().get(job_id, current_owner())
     asked = _request_of(record)
-    results = list(variations(record, _store(), _catalog())) if record.status == "succeeded" else []
-    fault = error_lead(record.error["code"]) if record.error else ""
+    results = list(variations(record, _store())) if record.status == "succeeded" else []
+    stats = _store().stats()
     return render_template(
         "job.html",
         job=record,
         asked=asked,
         card=_catalog().cards.get(asked.model or ""),
         results=results,
-        fault=fault,
-        eta=eta_seconds(record, _store().stats()),
+        fault=error_fault("", **record.error) if record.error else None,
+        eta=eta_seconds(record, stats),
+        nobody_works=record.status == "queued" and stats.workers == 0,
     )
 
 

@@ -43,7 +43,10 @@ def form_onwards(record: JobRecord, artifact: str, store: JobStore) -> StudioFor
 def prime_bytes(reference: str, owner: str, jobs: JobClient, store: JobStore) -> bytes:
     """The MIDI file behind `job/artifact`. Raises NotFound, also for a job of another owner."""
     job_id, _slash, name = reference.partition("/")
-    artifact = rendering(store, jobs.get(job_id, owner), name)
+    try:
+        artifact = rendering(store, jobs.get(job_id, owner), name)
+    except NotFound as error:
+        raise NotFound(error.message, field="prime") from error
     if artifact.media_type != MIDI:
         raise NotFound("Only a MIDI file can be the prime.", field="prime")
     return artifact.data

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from core.catalog import Catalog
 from core.errors import NotFound
 from core.music.abc_out import fits_abc, write_abc
 from core.music.codec import piece_from_json
@@ -17,7 +16,6 @@ from core.music.musicxml import write_musicxml
 from core.music.pianoroll import piano_roll_svg
 from core.music.piece import Piece
 from worker.jobs.artifacts import MEDIA_TYPES, RESULTS, artifact_name, parse_artifact_name
-from worker.jobs.request import GenerationRequest
 from worker.jobs.store import Artifact, JobRecord, JobStore
 
 PRIME = "prime.mid"
@@ -37,15 +35,14 @@ class Offer:
     bytes: int | None
 
 
-def available(record: JobRecord, catalog: Catalog) -> list[Offer]:
+def available(record: JobRecord, store: JobStore) -> list[Offer]:
     """Every file of the job: its prime, its results, and what can be rendered from them."""
     offers = [Offer(PRIME, 0, MIDI, None)] if record.has_prime else []
-    voices = _voices(record, catalog)
     for stored in record.artifacts:
         offers.append(Offer(stored.name, stored.variation, stored.media_type, stored.bytes))
         if stored.media_type == MIDI:
             stem = stored.name.removesuffix(".mid")
-            kinds = ("musicxml", "abc", "svg") if voices == 1 else ("musicxml", "svg")
+            kinds = ("musicxml", "abc", "svg") if _fits_abc(store, record.id, stored.name) else ("musicxml", "svg")
             offers += [Offer(f"{stem}.{kind}", stored.variation, MEDIA_TYPES[kind], None) for kind in kinds]
     return offers
 
@@ -85,11 +82,10 @@ def prime_sha256(store: JobStore, job_id: str) -> str:
     return hashlib.sha256(prime_file(store, job_id).data).hexdigest()
 
 
-def _voices(record: JobRecord, catalog: Catalog) -> int | None:
-    """How many voices the job's model writes; None for text, percussion, or a model that is no longer there."""
-    model = GenerationRequest.model_validate_json(record.request).model
-    card = catalog.cards.get(model or "")
-    return card.playable.voices if card and card.playable and not card.playable.percussion else None
+@lru_cache(maxsize=4096)
+def _fits_abc(store: JobStore, job_id: str, name: str) -> bool:
+    """Whether this result is one voice. A stored result never changes."""
+    return fits_abc(read_midi(store.artifact(job_id, name).data))
 
 
 def _figures(record: JobRecord, variation: int) -> dict[str, Any]:

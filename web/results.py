@@ -9,10 +9,11 @@ from typing import Any
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from core.catalog import Catalog
+from core.music.beats import DRUMS
 from core.music.midi import read_midi
-from core.music.piece import Piece
 from core.music.pianoroll import piano_roll_svg
+from core.music.piece import Piece
+from web.beat_grid import DRUM_LABELS
 from web.renderings import Offer, available
 from web.wording import FINISHES
 from worker.jobs.store import JobRecord, JobStore
@@ -31,13 +32,15 @@ class Variation:
     artifact: str
     downloads: list[tuple[str, Offer]] = field(default_factory=list)
     picture: Markup | None = None
+    drums: bool = False
+    """The picture's rows have drums' names."""
     prompt: str = ""
     continuation: str = ""
 
 
-def variations(record: JobRecord, store: JobStore, catalog: Catalog) -> Iterator[Variation]:
+def variations(record: JobRecord, store: JobStore) -> Iterator[Variation]:
     """Every result of a job that has succeeded; none of another."""
-    offers = available(record, catalog)
+    offers = available(record, store)
     for result in record.results:
         number, figures = result["variation"], result["figures"]
         downloads = [
@@ -59,9 +62,14 @@ def variations(record: JobRecord, store: JobStore, catalog: Catalog) -> Iterator
             yield Variation(**shown, prompt=text[:cut], continuation=text[cut:])
         else:
             piece = read_midi(data)
-            yield Variation(**shown, picture=_picture(piece, figures.get("prime_end_tick", 0), number))
+            drums = any(track.percussion for track in piece.tracks)
+            yield Variation(**shown, picture=_picture(piece, figures.get("prime_end_tick", 0), number), drums=drums)
 
 
 def _picture(piece: Piece, prime_end_tick: int, number: int) -> Markup:
-    labels = {"prime": _("prime"), "continuation": _("continuation"), "title": _("Variation %(number)s", number=number)}
-    return Markup(piano_roll_svg(piece, prime_end_tick, labels))  # made by us, from numbers and escaped labels
+    labels = {drum: str(DRUM_LABELS.get(pitch, drum)) for drum, pitch in DRUMS.items()}
+    labels |= {"prime": _("prime"), "continuation": _("continuation"), "title": _("Variation %(number)s", number=number)}
+    svg = piano_roll_svg(piece, prime_end_tick, labels)
+    for reference in ('id="{}"', "url(#{})"):  # several pictures stand in one page, and an id only once
+        svg = svg.replace(reference.format("hatch"), reference.format(f"hatch-{number}"))
+    return Markup(svg)  # made by us, from numbers and escaped labels

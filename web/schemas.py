@@ -44,6 +44,9 @@ class Result(Schema):
     figures: dict[str, int | float] = Field(
         description="Music: notes, bars, prime_end_tick, tokens. Text: words, characters, prompt_characters, tokens."
     )
+    attributes: dict[str, str | int | float] = Field(
+        {}, description="Music: the style, meter, key and tempo that the model was told or decided on."
+    )
 
 
 class ArtifactLink(Schema):
@@ -122,7 +125,20 @@ class EventsQuery(BaseModel):
 
 
 class EventsHeaders(BaseModel):
-    last_event_id: str | None = Field(None, pattern=EVENT_ID, description="Go on after this event; browsers send it by themselves.")
+    last_event_id: str | None = Field(
+        None, pattern=EVENT_ID, description="Go on after this event; browsers send it by themselves."
+    )
+
+
+class ServerSentEvent(Schema):
+    """One event of a job's stream, as a browser's EventSource gives it."""
+
+    id: str
+    event: Literal["queued", "started", "progress", "token", "artifact", "done", "failed", "cancelled", "expired", "reset"]
+    data: str = Field(
+        description="JSON. progress: step, total. token: variation, text. artifact: as in the job. failed: code, message.",
+        json_schema_extra={"contentMediaType": "application/json"},
+    )
 
 
 class FieldProblem(Schema):

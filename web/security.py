@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request, session
 from flask.sessions import SecureCookieSessionInterface
@@ -74,7 +73,7 @@ def guard_api() -> None:
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     # Another port or subdomain is "same-site" and still foreign.
-    foreign = site not in ("same-origin", "none") if site else origin is not None and urlsplit(origin).netloc != request.host
+    foreign = site not in ("same-origin", "none") if site else origin is not None and origin.rpartition("://")[2] != request.host
     if foreign:
         raise Forbidden("A page of another site may not do this.")
 
@@ -86,6 +85,8 @@ def refuse_encoded_bodies() -> None:
 
 
 def add_headers(response: Response) -> Response:
+    if request.blueprint in ("api", "ops"):
+        response.headers.setdefault("Cache-Control", "private, no-cache")  # it may be different the next second
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -66,6 +66,8 @@ ERRORS = {
     "worker_lost": _l("The workers that ran this job died; it was tried three times."),
     "deadline_exceeded": _l("The job took longer than it may."),
 }
+SAID_IN_FULL = frozenset({"queue_full", "store_unavailable", "worker_lost", "deadline_exceeded"})
+"""Errors whose own sentence never says more than ours."""
 
 
 def error_lead(code: str) -> str:

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 
 import torch
 from celery.signals import worker_shutting_down
@@ -44,16 +45,35 @@ def reap_for_ever(store: JobStore, engine: Engine, seconds: float, stopped: thre
             logger.warning("the reaper waits for the job store: %s", error)
 
 
+def or_end_the_process(work: Callable[[], None]) -> Callable[[], None]:
+    """A thread that dies of the unforeseen takes the process with it: who runs the worker restarts it, and its leases run out."""
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException:
+            logger.critical("the %s thread died, and the worker with it", threading.current_thread().name, exc_info=True)
+            logging.shutdown()
+            os._exit(1)
+
+    return run
+
+
 def main() -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     torch.set_num_threads(1)  # the slots fill one core; more workers fill more
     store = connect(settings)
     name = f"{socket.gethostname()}-{os.getpid()}"
-    engine = Engine(store, Catalog(settings.checkpoints or CHECKPOINTS), name, settings.slots, choose_device(settings.device))
+    catalog = Catalog(settings.checkpoints or CHECKPOINTS)
+    engine = Engine(store, catalog, name, settings.slots, choose_device(settings.device))
     register(app, store, engine)
     stopped = threading.Event()
-    engine_thread = threading.Thread(target=engine.run, name="engine")
-    reaper_thread = threading.Thread(target=reap_for_ever, args=(store, engine, settings.reap_seconds, stopped), name="reaper", daemon=True)
+
+    def reap() -> None:
+        reap_for_ever(store, engine, settings.reap_seconds, stopped)
+
+    engine_thread = threading.Thread(target=or_end_the_process(engine.run), name="engine", daemon=True)
+    reaper_thread = threading.Thread(target=or_end_the_process(reap), name="reaper", daemon=True)
 
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
     def hand_back(**_: object) -> None:
@@ -63,7 +83,10 @@ def main() -> None:
     engine_thread.start()
     reaper_thread.start()
     try:
-        app.Worker(hostname=name, loglevel=settings.log_level, without_gossip=True, without_mingle=True, without_heartbeat=True).start()
+        celery_worker = app.Worker(
+            hostname=name, loglevel=settings.log_level, without_gossip=True, without_mingle=True, without_heartbeat=True
+        )
+        celery_worker.start()
     finally:
         hand_back()
         engine_thread.join(ENGINE_STOP_SECONDS)

@@ -108,7 +108,8 @@ def _pickup_gap(measures: list[Measure], number: int) -> Ticks:
     missing = measure.bar_ticks - measure.length
     if missing <= 0 or number == len(measures) - 1:
         return 0
-    split_bar = number > 0 and measure.length + measures[number + 1].length == measure.bar_ticks
+    after = measures[number + 1]
+    split_bar = (number > 0 or after.ending) and measure.length + after.length == measure.bar_ticks
     return 0 if split_bar else missing
 
 

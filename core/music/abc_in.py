@@ -77,14 +77,15 @@ class _Reader:
         placed = place(self.measures)
         if not placed.notes:
             raise NotationError("The ABC has no notes.", field="prime")
+        notes = sorted(placed.notes, key=lambda note: (note.start, note.pitch))
         changes = [replace(change, tick=tick) for tick, change in placed.changes]
         piece = Piece(
             TICKS_PER_QUARTER,
-            (Track(tuple(sorted(placed.notes)), self.program, name=self.title),),
+            (Track(tuple(notes), self.program, name=self.title),),
             tempos=tuple(change for change in changes if isinstance(change, TempoChange)),
             meters=tuple(change for change in changes if isinstance(change, MeterChange)),
             keys=tuple(change for change in changes if isinstance(change, KeyChange)),
-            length=placed.end if placed.end > max(note.end for note in placed.notes) else 0,
+            length=placed.end if placed.end > max(note.end for note in notes) else 0,
         )
         check_limits(piece)
         return piece, placed.bars
@@ -105,7 +106,7 @@ class _Reader:
         try:
             if name == "K":
                 self.signature = read_key(value)
-                self.in_bar = {}
+                self.in_bar, self.over_bar = {}, {}
                 self._change(self.signature.key)
             elif name == "M":
                 self.meter = read_meter(value)

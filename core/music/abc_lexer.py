@@ -13,7 +13,7 @@ from core.errors import NotationError
 NOTE_LIKE_DECORATIONS = frozenset({"f", "ff", "fff", "ffff", "D.C.", "D.C"})
 
 PITCH = r"(?P<accidental>\^{1,2}|_{1,2}|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)"
-LENGTH = r"\d{0,4}/{0,7}\d{0,3}"
+LENGTH = r"\d{0,4}(?:/{1,7}\d{0,3})?+(?!\d)"
 TOKEN = re.compile(
     rf"""
     (?P<space> [ \t`]+ )

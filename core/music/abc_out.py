@@ -10,7 +10,7 @@ from fractions import Fraction
 from core.errors import NotationError
 from core.music.abc_fields import FASTEST, SLOWEST, alterations
 from core.music.abc_in import FLUTE
-from core.music.keys import FIFTHS, key_name
+from core.music.keys import key_name, spell
 from core.music.piece import KeyChange, MeterChange, Piece, TempoChange
 from core.music.voice import one_voice
 
@@ -88,7 +88,7 @@ class _Bars:
             origin, number = Fraction(meter.tick, whole), 0
             if self.meters:
                 length = self._length(-1)
-                count = -((self.origins[-1] - origin) // length)  # bars of the metre before, the last one completed
+                count = max(-((self.origins[-1] - origin) // length), 0)  # bars of the metre before, the last one completed
                 origin, number = self.origins[-1] + count * length, self.before[-1] + count
                 if count == 0:
                     self.origins.pop(), self.meters.pop(), self.before.pop()
@@ -201,7 +201,7 @@ def _is_triplet(sounds: list[Sound], bars: _Bars) -> bool:
 class _Spelling:
     """Names pitches in a key, and writes an accidental wherever one reader or another would need it.
 
-    ABC lets an accidental hold for all octaves of its letter until the bar line; printed music, and some programs, only for its own.
+    In ABC an accidental holds for all octaves of its letter until the bar line; in print, and in some programs, only for its own.
     """
 
     def __init__(self, sharps: int) -> None:
@@ -215,10 +215,7 @@ class _Spelling:
 
     def write(self, pitch: int) -> str:
         """`^f`, `C,` …"""
-        # twelve notes in a row on the circle of fifths: the key's seven, two flatter, three sharper
-        fifths = (pitch * 7 - (self.sharps - 3)) % 12 + self.sharps - 3
-        letter, altered = FIFTHS[(fifths + 1) % 7], (fifths + 1) // 7
-        octave = (pitch - altered) // 12 - 1
+        letter, altered, octave = spell(pitch, self.sharps)
         understood = {
             self.by_letter.get(letter, self.in_key[letter]),
             self.by_place.get((letter, octave), self.in_key[letter]),

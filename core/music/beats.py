@@ -57,7 +57,7 @@ def read_beats(beats: dict[str, str]) -> Piece:
         notes += [Note(step * STEP_TICKS, HIT_TICKS, pitch, velocity) for step, velocity in enumerate(velocities) if velocity]
     if not notes:
         raise NotationError("The drum grid has no hits. Set some with `x`.", field="prime")
-    track = Track(tuple(sorted(notes)), percussion=True)
+    track = Track(tuple(sorted(notes, key=lambda note: (note.start, note.pitch))), percussion=True)
     return Piece(TICKS_PER_QUARTER, (track,), meters=(MeterChange(0, 4, 4),), length=steps * STEP_TICKS)
 
 

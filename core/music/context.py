@@ -78,19 +78,23 @@ class MusicContext:
 
     # Life of a row ----------------------------------------------------------------------------------------------------
 
-    def reset(self, row: int, bars_total: int = 0) -> None:
-        """Begin a new sequence in the row: START has been read. `bars_total`: the piece's length when it is known, else 0."""
-        for array in (self.count, self.tick, self.position, self.bar, self.step, self.begun, self.lowest_next, self.code, self.said_count):
+    def reset(self, row: int, bars_total: int = 0, bar_ticks: int = 0) -> None:
+        """Begin a new sequence in the row: START has been read.
+
+        `bars_total`: the piece's length when it is known, else 0. `bar_ticks`: its bar, where no metre token can say it.
+        """
+        assert 0 <= bar_ticks <= self.bar_max
+        for array in (self.count, self.tick, self.position, self.bar, self.step, self.begun, self.lowest_next, self.code):
             array[row] = 0
         for values in self.attribute.values():
             values[row] = 0
         self.last[row], self.count[row] = START, 1
-        self.bar_length[row] = self._bar_ticks[0]
+        self.bar_length[row] = bar_ticks or self._bar_ticks[0]
         self.bars_total[row] = bars_total
         self.sounding[row] = False
         self.pitches[row], self.lengths[row] = self.no_pitch, self.no_duration
         self.code_memory[row], self.length_memory[row] = 0, self.no_duration
-        self.said[row], self.run[row] = -1, 0
+        self.said[row], self.run[row], self.said_count[row] = -1, 0, 0
 
     def copy_row(self, row: int, source: MusicContext, source_row: int) -> None:
         """Take over a sequence from another context of the same vocabulary."""
@@ -109,7 +113,8 @@ class MusicContext:
             here = in_header & (self.count == place) & (choice >= 0) & (choice <= len(v.choices(name)))
             self.attribute[name] = np.where(here, choice, self.attribute[name])
             if name == "meter":
-                self.bar_length = np.where(here, self._bar_ticks[np.where(here, choice, 0)], self.bar_length)
+                told = here & (choice > 0)
+                self.bar_length = np.where(told, self._bar_ticks[np.where(told, choice, 0)], self.bar_length)
         body = ~in_header
         self._read_pitch(tokens, body & (tokens >= v.first_pitch) & (tokens < v.first_duration))
         self.step = np.where(body & (tokens == v.hold), STEP_HELD, self.step)
@@ -205,8 +210,8 @@ class MusicContext:
             pitched = (match >= v.first_pitch) & (match < v.first_duration)
             references.append(np.where(pitched, match - v.first_pitch, self.no_pitch))
         columns += [match, match_length]
-        features = np.stack(columns, axis=1)
-        return features, np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64), self.allowed()
+        heard = np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64)
+        return np.stack(columns, axis=1), heard, self.allowed()
 
     def allowed(self) -> NDArray[np.bool_]:
         """The grammar: (rows, vocabulary), true where a token may follow."""

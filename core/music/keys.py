@@ -19,7 +19,7 @@ MAX_SHARPS = 7
 LARGEST_NUMERATOR = 32
 DENOMINATORS = (1, 2, 4, 8, 16, 32)
 
-_KEY = re.compile(r"\s*([A-Ga-g])\s*([#♯b♭]|sharp\b|flat\b)?[\s-]*([A-Za-z]*)\s*", re.IGNORECASE)
+_KEY = re.compile(r"\s*([A-Ga-g])[\s-]*([#♯b♭]|sharp\b|flat\b)?[\s-]*([A-Za-z]*)\s*", re.IGNORECASE)
 
 
 def fifths_of(letter: str, accidental: int = 0) -> int:
@@ -56,6 +56,17 @@ def tonic(key: KeyChange) -> int:
     return (key.sharps - MODE_SHARPS[key.mode]) * 7 % 12
 
 
+def spell(pitch: int, sharps: int) -> tuple[str, int, int]:
+    """How a MIDI pitch is written in a key: letter, alteration in semitones, octave (middle C is C of octave 4).
+
+    The twelve spellings are neighbours on the circle of fifths: the key's seven notes, two flatter and three sharper.
+    """
+    flattest = sharps - 3
+    fifths = (pitch * 7 - flattest) % 12 + flattest
+    altered, letter = divmod(fifths + 1, 7)
+    return FIFTHS[letter], altered, (pitch - altered) // 12 - 1
+
+
 def parse_meter(name: str) -> tuple[int, int]:
     """Read "6/8", "C" (4/4) or "C|" (2/2) as (numerator, denominator). Raises InvalidField."""
     text = {"C": "4/4", "C|": "2/2"}.get(name.strip(), name)
@@ -74,14 +85,15 @@ def analyse_key(piece: Piece) -> tuple[KeyChange, float]:
     """
     from music21 import note, stream  # takes seconds to import, and few callers need it
 
-    sounding = stream.Stream[note.Note]()
+    ticks = [0] * 12  # the analysis hears pitch classes and how long each sounds: twelve long notes say the same, at once
     for track in piece.tracks:
         for played in () if track.percussion else track.notes:
-            sounding.insert(
-                played.start / piece.ticks_per_quarter,
-                note.Note(played.pitch, quarterLength=played.duration / piece.ticks_per_quarter),
-            )
-    if not sounding:
+            ticks[played.pitch % 12] += played.duration
+    if not any(ticks):
         return KeyChange(0, 0, "major"), 0.0
+    sounding = stream.Stream[note.Note]()
+    for pitch_class, length in enumerate(ticks):
+        if length:
+            sounding.append(note.Note(60 + pitch_class, quarterLength=length / piece.ticks_per_quarter))
     found = sounding.analyze("key.krumhansl")
     return KeyChange(0, int(found.sharps), str(found.mode)), float(found.correlationCoefficient)

@@ -23,7 +23,7 @@ FLAT_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 _TOKEN = re.compile(r"(?P<gap>[\s,|]+)|\[(?P<chord>[^\[\]]*)\](?P<chord_length>[^\s,|\[\]]*)|(?P<word>[^\s,|\[\]]+)")
 _SOUND = re.compile(r"(?:(?P<letter>[A-Ga-g])(?P<sign>[#♯b♭]?)(?P<octave>-1|\d)|[rR])(?P<length>:.*)?")
-_LENGTH = re.compile(r":(?:(\d{1,5}(?:\.\d{0,6})?|\.\d{1,6})|(\d{1,5})/(\d{1,5}))")
+_LENGTH = re.compile(r":(?:(\d{1,5}(?:\.\d{0,6})?|\.\d{1,6})|(\d{1,6})/(\d{1,3}))")
 
 
 def read_notes(text: str) -> Piece:
@@ -60,7 +60,7 @@ def read_notes(text: str) -> Piece:
 def write_notes(piece: Piece) -> str:
     """The inverse of `read_notes` for a piece of one voice: its notes, without tempo, loudness or instrument.
 
-    Raises NotationError for a piece that is no single voice.
+    Times are rounded to 1/480 of a quarter note. Raises NotationError for a piece that is no single voice.
     """
     voice = one_voice(piece)
     if voice is None:
@@ -68,15 +68,15 @@ def write_notes(piece: Piece) -> str:
     names = FLAT_NAMES if piece.keys and piece.keys[0].sharps < 0 else SHARP_NAMES
     words = []
     at = 0
-    for start, duration, pitches in voice:
-        if start > at:
-            words.append("r" + _length_text(Fraction(start - at, piece.ticks_per_quarter)))
-        named = [f"{names[pitch % 12]}{pitch // 12 - 1}" for pitch in pitches]
-        sound = named[0] if len(named) == 1 else f"[{' '.join(named)}]"
-        words.append(sound + _length_text(Fraction(duration, piece.ticks_per_quarter)))
-        at = start + duration
-    if piece.end > at:
-        words.append("r" + _length_text(Fraction(piece.end - at, piece.ticks_per_quarter)))
+    for start, duration, pitches in [*voice, (piece.end, 0, ())]:
+        begin = max(round(Fraction(start * TICKS_PER_QUARTER, piece.ticks_per_quarter)), at)
+        end = round(Fraction((start + duration) * TICKS_PER_QUARTER, piece.ticks_per_quarter))
+        if begin > at:
+            words.append("r" + _length_text(begin - at))
+        at = max(end, begin + bool(pitches))
+        if pitches:
+            named = [f"{names[pitch % 12]}{pitch // 12 - 1}" for pitch in pitches]
+            words.append((named[0] if len(named) == 1 else f"[{' '.join(named)}]") + _length_text(at - begin))
     return " ".join(words)
 
 
@@ -93,7 +93,7 @@ def _chord(inside: str, place: int) -> tuple[int, ...]:
     for match in re.finditer(r"[^\s,]+", inside):
         note = _SOUND.fullmatch(match[0])
         if not note or not note["letter"] or note["length"]:
-            _refuse(match[0], place + match.start(), "no note of a chord. A chord is written `[C4 E4 G4]:2`, its length behind it")
+            _refuse(match[0], place + match.start(), "no note of a chord. A chord is written `[C4 E4 G4]:2`")
         pitches.update(_pitches(note, place + match.start()))
     if not pitches:
         _refuse(f"[{inside}]", place - 1, "a chord without notes. A chord is written `[C4 E4 G4]:2`")
@@ -115,7 +115,7 @@ def _length(text: str, place: int) -> Fraction:
     if not text:
         return Fraction(1)
     match = _LENGTH.fullmatch(text)
-    if not match or match[3] and int(match[3]) == 0:
+    if not match or (match[3] and not 1 <= int(match[3]) <= TICKS_PER_QUARTER):
         _refuse(text, place, "no length. A length is written in quarter notes, such as `:1`, `:0.5` or `:1/3`")
     length = Fraction(match[1]) if match[1] else Fraction(int(match[2]), int(match[3]))
     if length == 0:
@@ -123,11 +123,12 @@ def _length(text: str, place: int) -> Fraction:
     return length
 
 
-def _length_text(quarters: Fraction) -> str:
-    if quarters == 1:
+def _length_text(ticks: int) -> str:
+    if ticks == TICKS_PER_QUARTER:
         return ""
-    exact_decimal = f"{float(quarters):.3f}".rstrip("0").rstrip(".")
-    return f":{exact_decimal if Fraction(exact_decimal) == quarters else quarters}"
+    quarters = Fraction(ticks, TICKS_PER_QUARTER)
+    decimal = f"{ticks / TICKS_PER_QUARTER:.3f}".rstrip("0").rstrip(".")
+    return f":{decimal if Fraction(decimal) == quarters else quarters}"
 
 
 def _refuse(word: str, place: int, what: str) -> NoReturn:

@@ -66,7 +66,7 @@ class Piece:
     meters: tuple[MeterChange, ...] = ()
     keys: tuple[KeyChange, ...] = ()
     length: int = 0
-    """Ticks that the piece lasts when it ends in silence (a rest at the end, a grid's empty last steps); 0: with its last note."""
+    """Ticks that the piece lasts when it ends in silence (a rest, a grid's empty last steps); 0: until its last note ends."""
 
     @property
     def end(self) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import sys
 import time
 import types
@@ -55,8 +56,9 @@ def _reader(name: str) -> Callable[[bytes], Any]:
 
 def _limit(seconds: int, memory_bytes: int) -> None:
     """Limits to what is still to come. macOS knows no limit of address space; there the time has to do."""
-    used = int(time.process_time()) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, used + seconds))
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # processor time, to the millisecond
+    hard = int(time.process_time()) + seconds + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform != "darwin":
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

@@ -1,7 +1,7 @@
 """Runs a reader of other people's bytes in a process of its own, with little time and little memory.
 
-The clock of one second starts when the new process says that it is ready, so that a busy machine, where starting Python takes
-long, refuses no good file. Whatever becomes of the process, the caller gets a Piece or a RequestError.
+Reading has one second of processor time, counted from when the new process says that it is ready, so that a busy machine, where
+starting Python takes long, refuses no good file. Whatever becomes of the process, the caller gets a Piece or a RequestError.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from core.music.piece import Piece
 
 logger = logging.getLogger(__name__)
 
-READING_SECONDS = 1
+READING_SECONDS = 1  # of processor time
+WAITING_SECONDS = 5  # by the clock on the wall, where other processes take their share
 STARTING_SECONDS = 20
 MEMORY_BYTES = 256 * 1024 * 1024
-TOO_COSTLY_SIGNALS = (signal.SIGXCPU, signal.SIGKILL)  # out of processor time; killed, as for memory
+TOO_COSTLY_SIGNALS = (signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL)  # out of processor time; killed, as for memory
 REFUSALS: dict[str, type[RequestError]] = {error.code: error for error in (MidiError, NotationError, InputTooCostly)}
 READERS: dict[str, type[RequestError]] = {"midi": MidiError, "abc": NotationError}  # and what to call input that breaks one
 
@@ -39,7 +40,7 @@ def read_in_sandbox(reader: Literal["midi", "abc"], data: bytes, memory_bytes: i
         try:
             assert process.stdout is not None
             started = select.select([process.stdout], [], [], STARTING_SECONDS)[0] and process.stdout.read(1)
-            output, errors = process.communicate(data if started else None, timeout=READING_SECONDS if started else 0.1)
+            output, errors = process.communicate(data if started else None, timeout=WAITING_SECONDS)
         except subprocess.TimeoutExpired:
             raise InputTooCostly(field="prime") from None
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from core.music.keys import parse_key, parse_meter
@@ -20,6 +21,28 @@ class Step:
     pitches: tuple[int, ...]
     hold: bool
     duration: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a piece lies on the network's grid: `anchor_tick` is at `anchor_place`, and both are bar lines."""
+
+    piece_ticks_per_quarter: int
+    ticks_per_quarter: int
+    anchor_tick: int = 0
+    anchor_place: int = 0
+
+    def place(self, tick: int) -> int:
+        """The nearest place."""
+        return self.anchor_place + round((tick - self.anchor_tick) * self.ticks_per_quarter / self.piece_ticks_per_quarter)
+
+    def place_after(self, tick: int) -> int:
+        """The first place that is not before the tick."""
+        return self.anchor_place - (self.anchor_tick - tick) * self.ticks_per_quarter // self.piece_ticks_per_quarter
+
+    def tick(self, place: int) -> int:
+        """Where a place is in the piece (rounded down: exact at the bar lines)."""
+        return self.anchor_tick + (place - self.anchor_place) * self.piece_ticks_per_quarter // self.ticks_per_quarter
 
 
 class MusicTokenizer:
@@ -43,7 +66,7 @@ class MusicTokenizer:
         v = self.vocabulary
         meter = str(attributes.get("meter") or "4/4")
         bar = v.bar_ticks(meter)
-        tokens = self.header(attributes) + self.step_tokens(self.steps(piece, bar, fill=end))
+        tokens = self.header(attributes) + self.step_tokens(self.steps(piece, self.grid(piece, bar), bar, fill=end))
         return [*tokens, END] if end else tokens
 
     def step_tokens(self, steps: Iterable[Step]) -> list[int]:
@@ -56,37 +79,31 @@ class MusicTokenizer:
             tokens.append(v.first_duration + v.durations.index(step.duration))
         return tokens
 
-    def steps(self, piece: Piece, bar: int, fill: bool) -> list[Step]:
-        """The piece on the grid, cut at bar lines. Later notes cut earlier ones short: the line has one voice (or one kit).
+    def grid(self, piece: Piece, bar: int, bar_line: int | None = None) -> Grid:
+        """The piece's place on the grid: the bar line at tick `bar_line` falls on one of the network's (every `bar` places).
 
-        Bars are counted back from the piece's last metre change, so that its present bar lines are the network's.
+        Left out, it is the piece's last metre change, so that its present bars are the network's; its first may be cut.
         """
-        onsets, length = self.quantise(piece)
-        if onsets and bar:
-            shift = self.bar_shift(piece, bar)
-            onsets = {tick + shift: value for tick, value in onsets.items()}
-            length += shift
+        if bar_line is None:
+            bar_line = piece.meters[-1].tick if piece.meters else 0
+        before = Grid(piece.ticks_per_quarter, self.vocabulary.ticks_per_quarter).place(bar_line)
+        return Grid(piece.ticks_per_quarter, self.vocabulary.ticks_per_quarter, bar_line, -(-before // bar) * bar)
+
+    def steps(self, piece: Piece, grid: Grid, bar: int, fill: bool) -> list[Step]:
+        """The piece on the grid, cut at bar lines. Later notes cut earlier ones short: the line has one voice (or one kit)."""
+        onsets, length = self.quantise(piece, grid)
         if fill:
             length = -(-length // bar) * bar
-        steps: list[Step] = []
-        places = sorted(onsets)
-        if not places or places[0] > 0:
-            steps += self._cut((), 0, places[0] if places else length, bar)
-        for place, after in zip(places, [*places[1:], length], strict=True):
+        steps = self._cut((), 0, min(onsets, default=length), bar)
+        for place, after in pairwise([*sorted(onsets), length]):
             pitches, duration = onsets[place]
             sounding = min(duration, after - place)
             steps += self._cut(pitches, place, place + sounding, bar)
             steps += self._cut((), place + sounding, after, bar)
         return steps
 
-    def bar_shift(self, piece: Piece, bar: int) -> int:
-        """Grid ticks to put before the piece so that its last metre change falls on a bar line."""
-        if not piece.meters:
-            return 0
-        return -self._to_grid(piece.meters[-1].tick, piece) % bar
-
-    def quantise(self, piece: Piece) -> tuple[dict[int, tuple[tuple[int, ...], int]], int]:
-        """Onset tick on the grid → (pitch indices ascending, duration ≥ 1), and the length of the whole in grid ticks (rounded up)."""
+    def quantise(self, piece: Piece, grid: Grid) -> tuple[dict[int, tuple[tuple[int, ...], int]], int]:
+        """Onset on the grid → (pitch indices ascending, duration ≥ 1), and the place where the piece is over (rounded up)."""
         v = self.vocabulary
         starts: dict[int, dict[int, int]] = {}
         for track in piece.tracks:
@@ -95,22 +112,20 @@ class MusicTokenizer:
             for note in track.notes:
                 index = v.reading(note.pitch)
                 if index is not None:
-                    place = self._to_grid(note.start, piece)
-                    sounding = 1 if v.percussion else max(1, self._to_grid(note.end, piece) - place)
+                    place = grid.place(note.start)
+                    sounding = 1 if v.percussion else max(1, grid.place(note.end) - place)
                     chord = starts.setdefault(place, {})
                     chord[index] = max(sounding, chord.get(index, 0))
         onsets = {}
         for place, chord in starts.items():
             kept = sorted(chord)[-v.voices :]  # the highest voices are the line
             onsets[place] = (tuple(kept), max(chord[index] for index in kept))
-        length = -(-piece.end * v.ticks_per_quarter // piece.ticks_per_quarter)
-        last = max(onsets, default=-1)
-        return onsets, max(length, last + 1)
+        return onsets, max(grid.place_after(piece.end), max(onsets, default=-1) + 1)
 
     def decode(self, tokens: Iterable[int], ticks_per_quarter: int = 480) -> Piece:
         """Any token list as a piece: what the grammar does not allow is passed over."""
         steps, attributes = self.parse(tokens)
-        notes, tick = self.notes(steps, ticks_per_quarter)
+        notes, tick = self.notes(steps, Grid(ticks_per_quarter, self.vocabulary.ticks_per_quarter))
         meter = attributes.get("meter")
         key = attributes.get("key")
         tempo = attributes.get("tempo")
@@ -141,31 +156,30 @@ class MusicTokenizer:
             elif token == v.hold:
                 hold = bool(steps) and bool(steps[-1].pitches or steps[-1].hold)
             elif token > END:
-                name = max((name for name in v.attributes if v.attribute_starts[name] <= token), key=v.attribute_starts.__getitem__)
+                name = next(name for name in reversed(v.attributes) if v.attribute_starts[name] <= token)
                 attributes[name] = v.attribute_value(name, token)
         return steps, attributes
 
-    def notes(self, steps: Iterable[Step], ticks_per_quarter: int, first_tick: int = 0, velocity: int = DEFAULT_VELOCITY) -> tuple[list[Note], int]:
-        """Sounding notes of the steps, from `first_tick` on in the output's ticks, and the tick at which the steps end."""
+    def notes(self, steps: Iterable[Step], grid: Grid, first_place: int = 0) -> tuple[list[Note], int]:
+        """Sounding notes of the steps, from `first_place` on, and the tick at which the steps end."""
         v = self.vocabulary
-        tick = 0
-        lines: list[tuple[int, int, int]] = []  # (pitch index, first grid tick, last grid tick)
+        place = first_place
+        lines: list[tuple[int, int, int]] = []  # (pitch index, its first place, the place where it ends)
         sounding = 0  # how many of the last lines may still be held
         for step in steps:
             if step.hold:
                 held = range(len(lines) - sounding, len(lines))
-                for place in held:
-                    lines[place] = (*lines[place][:2], tick + step.duration)
+                for line in held:
+                    lines[line] = (*lines[line][:2], place + step.duration)
             else:
                 sounding = len(step.pitches)
-                lines += [(index, tick, tick + step.duration) for index in step.pitches]
-            tick += step.duration
-
-        def scaled(grid: int) -> int:
-            return first_tick + grid * ticks_per_quarter // v.ticks_per_quarter
-
-        notes = [Note(scaled(start), max(1, scaled(stop) - scaled(start)), v.pitches[index], velocity) for index, start, stop in lines]
-        return notes, scaled(tick)
+                lines += [(index, place, place + step.duration) for index in step.pitches]
+            place += step.duration
+        notes = []
+        for index, start, stop in lines:
+            tick = grid.tick(start)
+            notes.append(Note(tick, max(1, grid.tick(stop) - tick), v.pitches[index], DEFAULT_VELOCITY))
+        return notes, grid.tick(place)
 
     def describe(self, tokens: Iterable[int]) -> str:
         """Tokens for people: pitches as MIDI numbers joined by +, `-` for a hold, lengths in quarter notes after a colon."""
@@ -192,6 +206,3 @@ class MusicTokenizer:
             steps.append(Step(pitches if fresh else (), bool(pitches) and not fresh, duration))
             tick += duration
         return steps
-
-    def _to_grid(self, tick: int, piece: Piece) -> int:
-        return round(tick * self.vocabulary.ticks_per_quarter / piece.ticks_per_quarter)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
+from core.errors import InvalidField
 from core.music.keys import parse_key, parse_meter, tonic
 
 START, END = 0, 1
@@ -48,10 +49,14 @@ class MusicVocabulary:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> MusicVocabulary:
         names = {field.name for field in fields(cls)}
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in config.items() if name in names})
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in config.items() if name in names
+        }
+        return cls(**values)
 
     def config(self) -> dict[str, Any]:
-        return {"kind": "music"} | {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {"kind": "music", **values}
 
     @cached_property
     def attributes(self) -> tuple[str, ...]:
@@ -59,7 +64,10 @@ class MusicVocabulary:
         return tuple(name for name in ATTRIBUTES if self.choices(name))
 
     def choices(self, attribute: str) -> tuple[str | int, ...]:
-        return {"style": self.styles, "meter": self.meters, "key": self.keys, "tempo": self.tempos}[attribute]
+        choices: dict[str, tuple[str | int, ...]] = {
+            "style": self.styles, "meter": self.meters, "key": self.keys, "tempo": self.tempos,
+        }  # fmt: skip
+        return choices[attribute]
 
     @cached_property
     def attribute_starts(self) -> dict[str, int]:
@@ -116,7 +124,9 @@ class MusicVocabulary:
     def _key_choice(self, name: str) -> int:
         """1 + the place of the key of this mode on this keynote, however it is spelt; 0 when there is none."""
         key = parse_key(name)
-        return next((n for n, other in enumerate(map(parse_key, self.keys), start=1) if (tonic(other), other.mode) == (tonic(key), key.mode)), 0)
+        sounding = (tonic(key), key.mode)
+        offered = [(tonic(other), other.mode) for other in map(parse_key, self.keys)]
+        return 1 + offered.index(sounding) if sounding in offered else 0
 
     def attribute_value(self, name: str, token: int) -> str | int | None:
         """What a header token says: None for unknown; for a tempo the middle of its class."""
@@ -130,9 +140,18 @@ class MusicVocabulary:
         return self.choices(name)[index]
 
     def bar_ticks(self, meter: str) -> int:
-        """Length of a bar in grid ticks; raises InvalidField for a metre that does not parse."""
+        """Length of a bar in grid ticks; raises InvalidField for a metre that does not parse, or that the grid cannot hold."""
         numerator, denominator = parse_meter(meter)
-        return self.ticks_per_quarter * 4 * numerator // denominator
+        bar, rest = divmod(self.ticks_per_quarter * 4 * numerator, denominator)
+        if rest:
+            message = f"A bar of {meter} is no whole number of the steps on which the model plays."
+            raise InvalidField(message, field="attributes.meter")
+        return bar
+
+    def counted_bar(self, meter: str) -> int:
+        """The bar as the network counts it: one that is longer than any that it knows is cut into equal parts."""
+        bar, longest = self.bar_ticks(meter), max(self.bar_ticks_by_choice)
+        return next(bar // parts for parts in range(1, bar + 1) if bar % parts == 0 and bar // parts <= longest)
 
     @cached_property
     def bar_ticks_by_choice(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ class TextContext:
         self._allowed = np.ones((rows, tokenizer.size), bool)
         self._allowed[:, tokenizer.UNKNOWN] = False
 
-    def reset(self, row: int, bars_total: int = 0) -> None:
+    def reset(self, row: int, bars_total: int = 0, bar_ticks: int = 0) -> None:
         self.last[row] = self.start
 
     def copy_row(self, row: int, source: TextContext, source_row: int) -> None:

@@ -12,13 +12,15 @@ from core.text.context import TextContext
 DEFAULT_WORDS = 200
 CHARACTERS_PER_WORD = 12  # generous: a bound on what is drawn, not an estimate
 CHARACTERS_PER_SENTENCE = 600
-SENTENCE_END = re.compile(r"[.!?][\"'’”)\]]*$")
+JOINERS = "'’-"  # they may stand inside a word
+WORD = re.compile(rf"[^\W_]+(?:[{JOINERS}][^\W_]+)*")
+SENTENCE_END = re.compile(r"[.!?][\"'’”)\]]*\Z")
 
 
 class TextPlan:
     """One variation of a text. Keeps the Plan contract of core.brief."""
 
-    bars_total = 0
+    bars_total = bar_ticks = 0
 
     def __init__(self, tokenizer: CharacterTokenizer, brief: Brief) -> None:
         self.tokenizer, self.brief = tokenizer, brief
@@ -45,16 +47,21 @@ class TextPlan:
         if self._ended_before_last():
             self.done += 1
             if self.done >= self.total:
-                if not self.in_sentences:
-                    self.text = self.text[:-1]
+                self.text = self.text[:-1]
                 return "sentences" if self.in_sentences else "words"
         return "length" if self.drawn >= self.budget else None
 
     def _ended_before_last(self) -> bool:
-        """Whether the last character is the first after a word, or after a sentence's closing marks."""
-        if not self.in_sentences:
-            return len(self.text) > 1 and self.text[-2].isalnum() and not (self.text[-1].isalnum() or self.text[-1] in "'’-")
-        return self.text[-1].isspace() and SENTENCE_END.search(self.text[-8:-1]) is not None
+        """Whether the last character shows that a word (or a sentence, with its closing marks) was over before it."""
+        last = self.text[-1]
+        if self.in_sentences:
+            return last.isspace() and SENTENCE_END.search(self.text[-8:-1]) is not None
+        if last.isalnum():
+            return False
+        before = self.text[:-1][-2:]
+        if before[-1:].isalnum():
+            return last not in JOINERS
+        return len(before) == 2 and before[0].isalnum() and before[1] in JOINERS  # it joined nothing
 
     def fresh_text(self) -> str:
         fresh, self._shown = self.text[self._shown :], len(self.text)
@@ -64,7 +71,7 @@ class TextPlan:
         """The prompt and what follows it, as UTF-8."""
         whole = self.brief.prompt + self.text
         figures = {
-            "words": len(self.text.split()),
+            "words": len(WORD.findall(self.text)),
             "characters": len(self.text),
             "tokens": self.drawn,
             "prompt_characters": len(self.brief.prompt),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from core.model import Architecture
 
 Tokens = NDArray[np.int64]
 
@@ -44,23 +42,13 @@ class Corpus(Protocol):
     unit: str
     """What the score is per: character, note, step."""
 
-    def architecture_sizes(self) -> dict[str, object]:
+    def architecture_sizes(self) -> dict[str, Any]:
         """vocabulary, features, references and pitch_tokens of the Architecture."""
 
-    def tokenizer_config(self) -> dict[str, object]: ...
+    def tokenizer_config(self) -> dict[str, Any]: ...
 
     def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
         """Endless, shuffled, augmented."""
 
     def validation(self, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
         """The validation set once; beside each batch the number of units that it ends with. Weights mark what counts."""
-
-
-def sizes(architecture: Architecture) -> dict[str, object]:
-    """The part of an Architecture that the corpus decides."""
-    return {
-        "vocabulary": architecture.vocabulary,
-        "features": architecture.features,
-        "references": architecture.references,
-        "pitch_tokens": architecture.pitch_tokens,
-    }

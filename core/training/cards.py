@@ -24,7 +24,8 @@ def _folk() -> dict[str, Any]:
         "title": {"en": "Folk tunes", "pt": "Melodias populares"},
         "summary": {
             "en": "One voice: reels, jigs, hornpipes and airs. Continues your tune, or writes one in a key, a metre and a style.",
-            "pt": "Uma voz: reels, jigs, hornpipes e árias. Continua a sua melodia ou escreve uma em certo tom, compasso e estilo.",
+            "pt": "Uma voz: reels, jigs, hornpipes e árias. Continua a sua melodia ou escreve uma em certo tom, compasso "
+            "e estilo.",
         },
         "kind": "music",
         "tasks": ["continue", "compose"],
@@ -39,18 +40,21 @@ def _folk() -> dict[str, Any]:
         "default_sampling": {"temperature": 0.9, "top_k": 0, "top_p": 0.95, "repetition_penalty": 1.0},
         "data": [
             DataSource(
-                name="Folk and dance tunes in ABC (O'Neill 1850, Ryan's Mammoth Collection, Aird's Airs, MIT's Irish tunes and others)",
-                licence="Printed sources: public domain. ABC: by volunteers, as in the music21 corpus and MIT's course repository (MIT).",
+                name="Folk and dance tunes in ABC (O'Neill 1850, Ryan's Mammoth Collection, Aird's Airs, MIT's Irish tunes "
+                "and others)",
+                licence="Printed sources: public domain. ABC: by volunteers, as in the music21 corpus and MIT's course "
+                "repository (MIT).",
                 source="https://github.com/cuthbertLab/music21 and https://github.com/MITDeepLearning/introtodeeplearning",
                 used="4,690 of 5,047 tunes: those that parse and whose bars add up; split by title and transposed incipit.",
             )
         ],
         "licence": "MIT",
         "limits": {
-            "en": "One note at a time, on a grid of 24 to the quarter. Repeats are not written. Tempo shapes the file, not the tune. "
-            "Dance types beyond reel, jig and hornpipe have few examples. It has read these collections alone: it may quote them.",
-            "pt": "Uma nota por vez, numa grade de 24 por semínima. Não escreve repetições. O andamento vale para o arquivo, não para a "
-            "melodia. Há poucos exemplos além de reel, jig e hornpipe. Só leu estas coleções: pode citá-las.",
+            "en": "One note at a time, on a grid of 24 to the quarter. Repeats are not written. Tempo shapes the file, not the "
+            "tune. Dance types beyond reel, jig and hornpipe have few examples. It has read these collections alone: it may "
+            "quote them.",
+            "pt": "Uma nota por vez, numa grade de 24 por semínima. Não escreve repetições. O andamento vale para o arquivo, não "
+            "para a melodia. Há poucos exemplos além de reel, jig e hornpipe. Só leu estas coleções: pode citá-las.",
         },
     }
 
@@ -72,7 +76,10 @@ def _drums() -> dict[str, Any]:
             bars=Range(minimum=1, maximum=128, default=8),
         ),
         "playable": Playable(
-            percussion=True, pitches=sorted(int(note) for note in v.drum_map), voices=v.voices, ticks_per_quarter=v.ticks_per_quarter
+            percussion=True,
+            pitches=sorted(int(note) for note in v.drum_map),
+            voices=v.voices,
+            ticks_per_quarter=v.ticks_per_quarter,
         ),
         "default_sampling": {"temperature": 0.95, "top_k": 0, "top_p": 0.98, "repetition_penalty": 1.0},
         "data": [
@@ -80,15 +87,16 @@ def _drums() -> dict[str, Any]:
                 name="Groove MIDI Dataset 1.0.0 (Gillick, Roberts, Engel, Eck, Bamman 2019; Google Magenta)",
                 licence="CC BY 4.0",
                 source="https://magenta.tensorflow.org/datasets/groove",
-                used="The 4/4 performances of at least 32 16ths (392 train, 52 validation, 81 test; official split), on 16ths, nine drums.",
+                used="The 4/4 performances of at least 32 16ths (392 train, 52 validation, 81 test; official split), on 16ths, "
+                "nine drums.",
             )
         ],
         "licence": "MIT; the training data asks for the attribution above (CC BY 4.0).",
         "limits": {
-            "en": "4/4 on 16ths: triplets and micro-timing are rounded, loudness comes from the metre, not from the drummers. Styles with "
-            "few recordings (blues, highlife, middleeastern) are guesses.",
-            "pt": "4/4 em semicolcheias: tercinas e microtempo são arredondados; a intensidade vem do compasso, não dos bateristas. Estilos "
-            "com poucas gravações (blues, highlife, middleeastern) são palpites.",
+            "en": "4/4 on 16ths: triplets and micro-timing are rounded, loudness comes from the metre, not from the drummers. "
+            "Styles with few recordings (blues, highlife, middleeastern) are guesses.",
+            "pt": "4/4 em semicolcheias: tercinas e microtempo são arredondados; a intensidade vem do compasso, não dos "
+            "bateristas. Estilos com poucas gravações (blues, highlife, middleeastern) são palpites.",
         },
     }
 
@@ -114,8 +122,9 @@ def _shakespeare() -> dict[str, Any]:
         ],
         "licence": "MIT",
         "limits": {
-            "en": "It knows 65 characters of English text: others are read as unknown. It has style, not sense; some lines are near Shakespeare's own.",
-            "pt": "Conhece 65 caracteres do texto inglês: os outros são lidos como desconhecidos. Tem estilo, não sentido; alguns versos são "
-            "quase os do próprio Shakespeare.",
+            "en": "It knows 65 characters of English text: others are read as unknown. It has style, not sense; some lines are "
+            "near Shakespeare's own.",
+            "pt": "Conhece 65 caracteres do texto inglês: os outros são lidos como desconhecidos. Tem estilo, não sentido; "
+            "alguns versos são quase os do próprio Shakespeare.",
         },
     }

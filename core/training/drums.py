@@ -19,7 +19,7 @@ from core.music.midi import read_midi
 from core.music.piece import Piece
 from core.music.tokenizer import MusicTokenizer
 from core.music.vocabulary import MusicVocabulary
-from core.training.batches import Batch
+from core.training.batches import Batch, Tokens
 from core.training.music_batches import Sequence, architecture_sizes, play
 
 STEPS_PER_BAR = 16
@@ -91,7 +91,8 @@ def performances(path: Path) -> list[Performance]:
 
 def step_count(piece: Piece) -> int:
     """16ths up to and with the last hit that is one of the nine drums."""
-    onsets, _ = MusicTokenizer(VOCABULARY).quantise(piece)
+    tokenizer = MusicTokenizer(VOCABULARY)
+    onsets, _ = tokenizer.quantise(piece, tokenizer.grid(piece, STEPS_PER_BAR))
     return max(onsets, default=-1) + 1
 
 
@@ -103,7 +104,10 @@ class DrumCorpus:
     def __init__(self, path: Path, options: dict[str, Any]) -> None:
         self.tokenizer = MusicTokenizer(VOCABULARY)
         self.performances = performances(path)
-        self.encoded = {split: [self._encode(p) for p in self.performances if p.split == split] for split in ("train", "validation", "test")}
+        self.encoded = {
+            split: [self._encode(performance) for performance in self.performances if performance.split == split]
+            for split in ("train", "validation", "test")
+        }
 
     def architecture_sizes(self) -> dict[str, Any]:
         return architecture_sizes(VOCABULARY)
@@ -113,8 +117,8 @@ class DrumCorpus:
 
     def _encode(self, performance: Performance) -> tuple[np.ndarray[Any, Any], int]:
         """Tokens of the whole performance, its last bar left as it is, and its number of steps."""
-        attributes = {"style": performance.style, "meter": "4/4", "tempo": performance.tempo}
-        tokens = np.array(self.tokenizer.encode(performance.piece, attributes, end=False))
+        attributes: dict[str, str | float | None] = {"style": performance.style, "meter": "4/4", "tempo": performance.tempo}
+        tokens: Tokens = np.array(self.tokenizer.encode(performance.piece, attributes, end=False))
         steps = step_count(performance.piece)  # what a file holds after its last hit is only the recording's end
         return tokens[: np.flatnonzero(tokens >= VOCABULARY.first_duration)[steps - 1] + 1], steps
 
@@ -124,8 +128,9 @@ class DrumCorpus:
 
         def sequences() -> Iterator[Sequence]:
             while True:
-                for place in random.permutation(len(self.encoded["train"])):
-                    yield self._excerpt(*self.encoded["train"][place], random)
+                for place in random.permutation(len(self.encoded["train"])).tolist():
+                    tokens, steps = self.encoded["train"][place]
+                    yield self._excerpt(tokens, steps, random)
 
         for batch, _ in play(VOCABULARY, sequences(), rows, chunk, ending=False):
             yield batch

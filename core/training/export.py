@@ -20,7 +20,7 @@ from core.training.recipes import Recipe
 
 
 def export(name: str, recipe: Recipe, corpus: Corpus, trainer: Trainer, folder: Path) -> Card:
-    """Write `folder`/card.json and model.safetensors from the weights that validated best. The validation figure is measured on them."""
+    """Write `folder`/card.json and model.safetensors from the weights that validated best, and measure those."""
     model = RecurrentModel(trainer.model.architecture)
     model.load_state_dict(torch.load(trainer.out / "best.pt", weights_only=True, map_location="cpu"))
     data = pack_weights(model)
@@ -77,11 +77,13 @@ def draw_curve(log: Path, picture: Path, unit: str) -> None:
     train = [entry for entry in entries if entry["kind"] == "train"]
     held_out = [entry for entry in entries if entry["kind"] == "validation"]
     figure, (losses, norms) = pyplot.subplots(2, 1, sharex=True, figsize=(8, 6), height_ratios=(3, 1), layout="constrained")
-    losses.plot([e["tokens"] for e in train], [e["loss"] for e in train], label="training, nats per token (with dropout)", linewidth=0.8)
-    losses.plot([e["tokens"] for e in held_out], [e["nats"] for e in held_out], label=f"validation, nats per {unit}", marker="o", markersize=3)
+    seen = [entry["tokens"] for entry in train]
+    losses.plot(seen, [entry["loss"] for entry in train], label="training, nats per token (with dropout)", linewidth=0.8)
+    at, nats = [entry["tokens"] for entry in held_out], [entry["nats"] for entry in held_out]
+    losses.plot(at, nats, label=f"validation, nats per {unit}", marker="o", markersize=3)
     losses.set_ylabel("nats")
     losses.legend()
-    norms.semilogy([e["tokens"] for e in train], [e["gradient_norm"] for e in train], linewidth=0.8)
+    norms.semilogy(seen, [entry["gradient_norm"] for entry in train], linewidth=0.8)
     norms.set_ylabel("gradient norm")
     norms.set_xlabel("tokens")
     buffer = io.BytesIO()

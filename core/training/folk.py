@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,17 @@ from core.training.music_batches import Sequence, architecture_sizes, play
 LOWEST, HIGHEST = 48, 96
 MODES = ("major", "minor", "dorian", "mixolydian")
 METERS = ("2/4", "3/4", "4/4", "2/2", "6/8", "9/8", "12/8", "3/8", "6/4", "3/2")
-STYLES = ("reel", "jig", "hornpipe", "slip jig", "strathspey", "polka", "waltz", "march", "air", "clog", "schottische", "song", "fling")
-DURATIONS = (1, 2, 3, 4, 6, 8, 9, 12, 15, 16, 18, 20, 21, 24, 30, 32, 36, 42, 48, 54, 60, 64, 66, 72, 84, 90, 96, 108, 120, 132, 144)
+STYLES = (
+    "reel", "jig", "hornpipe", "slip jig", "strathspey", "polka", "waltz", "march", "air", "clog", "schottische", "song", "fling",
+)  # fmt: skip
+DURATIONS = (
+    1, 2, 3, 4, 6, 8, 9, 12, 15, 16, 18, 20, 21, 24, 30, 32, 36, 42, 48, 54, 60, 64, 66, 72, 84, 90, 96, 108, 120, 132, 144,
+)  # fmt: skip
 STYLE_WORDS = {
-    "reel": "reel", "jig": "jig", "double jig": "jig", "single jig": "jig", "slide": "jig", "hornpipe": "hornpipe", "slip jig": "slip jig",
-    "hop jig": "slip jig", "strathspey": "strathspey", "polka": "polka", "waltz": "waltz", "walse": "waltz", "march": "march",
-    "quickstep": "march", "quick step": "march", "air": "air", "slow air": "air", "clog": "clog", "schottische": "schottische",
-    "song": "song", "fling": "fling", "highland fling": "fling",
+    "reel": "reel", "jig": "jig", "double jig": "jig", "single jig": "jig", "slide": "jig", "hornpipe": "hornpipe",
+    "slip jig": "slip jig", "hop jig": "slip jig", "strathspey": "strathspey", "polka": "polka", "waltz": "waltz",
+    "walse": "waltz", "march": "march", "quickstep": "march", "quick step": "march", "air": "air", "slow air": "air",
+    "clog": "clog", "schottische": "schottische", "song": "song", "fling": "fling", "highland fling": "fling",
 }  # fmt: skip
 INCIPIT_NOTES = 10
 HELD_OUT_SHARE = 0.06  # each of validation and test
@@ -43,7 +48,7 @@ TELL_LENGTH = 0.5
 SHORTEST_BARS, LONGEST_BARS = 4, 128
 
 TRANSPOSABLE_KEYS = tuple(
-    min((name for sharps in range(-7, 8) if tonic(key := KeyChange(0, sharps, mode)) == pitch_class for name in [key_name(key)]), key=len)
+    min((key_name(key) for sharps in range(-7, 8) if tonic(key := KeyChange(0, sharps, mode)) == pitch_class), key=len)
     for mode in MODES
     for pitch_class in range(12)
 )
@@ -111,7 +116,8 @@ def _style(row: dict[str, str]) -> str | None:
     if named := STYLE_WORDS.get(row.get("rhythm", "").strip().lower()):
         return named
     title = row["title"].lower()
-    return next((style for word, style in sorted(STYLE_WORDS.items(), key=lambda item: -len(item[0])) if re.search(rf"\b{word}\b", title)), None)
+    longest_first = sorted(STYLE_WORDS.items(), key=lambda item: -len(item[0]))
+    return next((style for word, style in longest_first if re.search(rf"\b{word}\b", title)), None)
 
 
 def _splits(read: list[Tune]) -> list[str]:
@@ -127,7 +133,7 @@ def _splits(read: list[Tune]) -> list[str]:
     first_with: dict[str, int] = {}
     for place, tune in enumerate(read):
         notes = tune.piece.tracks[0].notes[: INCIPIT_NOTES + 1]
-        steps = [after.pitch - before.pitch for before, after in zip(notes, notes[1:], strict=False)]
+        steps = [after.pitch - before.pitch for before, after in pairwise(notes)]
         title = re.sub(r"[^a-z]", "", re.sub(r"^(the|a)\s|,\s*(the|a)\b", "", tune.title.lower()))
         for mark in (f"title {title}", f"incipit {steps}"):
             parent[root(place)] = root(first_with.setdefault(mark, place))
@@ -146,10 +152,10 @@ def _splits(read: list[Tune]) -> list[str]:
 
 def transposed(piece: Piece, semitones: int) -> Piece:
     """Every note moved; the key signature is left to the attributes."""
-    tracks = tuple(
-        replace(track, notes=tuple(Note(n.start, n.duration, n.pitch + semitones, n.velocity) for n in track.notes)) for track in piece.tracks
-    )
-    return replace(piece, tracks=tracks)
+    def moved(note: Note) -> Note:
+        return replace(note, pitch=note.pitch + semitones)
+
+    return replace(piece, tracks=tuple(replace(track, notes=tuple(map(moved, track.notes))) for track in piece.tracks))
 
 
 class FolkCorpus:
@@ -174,12 +180,14 @@ class FolkCorpus:
     def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
         """Tunes in random order, each moved to a random key that keeps it in range."""
         random = np.random.default_rng(seed)
-        encoded = [(self.encode(tune), -(-tune.piece.end // tune.piece.bar_ticks())) for tune in self.tunes if tune.split == "train"]
+        chosen = [tune for tune in self.tunes if tune.split == "train"]
+        encoded = [(self.encode(tune), -(-tune.piece.end // tune.piece.bar_ticks())) for tune in chosen]
 
         def sequences() -> Iterator[Sequence]:
             while True:
-                for place in random.permutation(len(encoded)):
-                    yield self._varied(*encoded[place], random)
+                for place in random.permutation(len(encoded)).tolist():
+                    tokens, bars = encoded[place]
+                    yield self._varied(tokens, bars, random)
 
         for batch, _ in play(VOCABULARY, sequences(), rows, chunk):
             yield batch
@@ -206,7 +214,8 @@ class FolkCorpus:
 
     def scoring(self, split: str, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
         """Every tune of the split once, in its own key: nats of the body, its end among them, and the notes in it."""
-        yield from play(VOCABULARY, (self._scored(self.encode(tune)) for tune in self.tunes if tune.split == split), rows, chunk)
+        scored = (self._scored(self.encode(tune)) for tune in self.tunes if tune.split == split)
+        yield from play(VOCABULARY, scored, rows, chunk)
 
     def _scored(self, tokens: np.ndarray[Any, Any]) -> Sequence:
         weights = (np.arange(len(tokens)) >= VOCABULARY.header_length).astype(np.float32)

@@ -44,7 +44,8 @@ def advance(model: RecurrentModel, batch: Batch, state: State) -> tuple[Tensor, 
     device = model.tables.device
     kept = (~torch.from_numpy(batch.fresh)).to(device)[None, :, None]
     state = (state[0] * kept, state[1] * kept)
-    result: tuple[Tensor, State] = model(torch.from_numpy(batch.features).to(device), torch.from_numpy(batch.references).to(device), state)
+    features, references = torch.from_numpy(batch.features).to(device), torch.from_numpy(batch.references).to(device)
+    result: tuple[Tensor, State] = model(features, references, state)
     return result
 
 
@@ -68,7 +69,8 @@ class Trainer:
     def __init__(self, model: RecurrentModel, corpus: Corpus, recipe: Recipe, out: Path) -> None:
         self.model, self.corpus, self.recipe, self.out = model, corpus, recipe, out
         self.mean = copy.deepcopy(model).eval()
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=recipe.weight_decay)
+        rate, decay = recipe.learning_rate, recipe.weight_decay
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=decay)
         self.updates, self.tokens, self.seconds = 0, 0, 0.0
         self.best, self.stale, self.vanished = math.inf, 0, 0
         out.mkdir(parents=True, exist_ok=True)
@@ -96,13 +98,15 @@ class Trainer:
         state = self.model.empty_state(recipe.rows)
         next_evaluation = self.seconds + recipe.evaluate_every_minutes * 60
         last_save = time.monotonic()
-        with tqdm(total=round(budget), initial=round(self.seconds), unit="s", desc="training") as bar:
+        total, shown = round(budget), round(self.seconds)
+        with tqdm(total=total, initial=shown, unit="s", desc="training") as bar:
             while self.seconds < budget and self.stale < recipe.patience:
                 began = time.monotonic()
                 batch = next(batches)
                 loss, norm, state = self._update(batch, state)
                 self.seconds += time.monotonic() - began
-                bar.update(min(round(self.seconds), bar.total) - bar.n)
+                bar.update(min(round(self.seconds), total) - shown)
+                shown = min(round(self.seconds), total)
                 if self.updates % 20 == 0:
                     bar.set_postfix(loss=f"{loss:.3f}", norm=f"{norm:.2f}")
                     self._log(kind="train", loss=loss, gradient_norm=norm, rate=self._rate())
@@ -145,9 +149,11 @@ class Trainer:
     def _check(self, loss: float, norm: float) -> None:
         self.vanished = self.vanished + 1 if norm < VANISHED_NORM else 0
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise TrainingDiverged(f"The gradients exploded at update {self.updates}: loss {loss}, norm {norm}. Lower the learning rate.")
+            told = f"loss {loss}, norm {norm}"
+            raise TrainingDiverged(f"The gradients exploded at update {self.updates}: {told}. Lower the learning rate.")
         if self.vanished >= PATIENCE_WITH_VANISHED:
-            raise TrainingDiverged(f"The gradients vanished: their norm stayed under {VANISHED_NORM} for {self.vanished} updates.")
+            told = f"under {VANISHED_NORM} for {self.vanished} updates"
+            raise TrainingDiverged(f"The gradients vanished: their norm stayed {told}.")
 
     def _evaluate(self) -> None:
         score = evaluate(self.mean, self.corpus.validation(self.recipe.rows, self.recipe.chunk)).nats_per_unit
@@ -155,7 +161,7 @@ class Trainer:
         tqdm.write(f"{self.seconds / 60:6.1f} min  update {self.updates}  validation {score:.4f} nats per {self.corpus.unit}")
         if score < self.best:
             self.best, self.stale = score, 0
-            torch.save(self.mean.state_dict(), self.out / "best.pt")
+            self._write("best", self.mean.state_dict())
         else:
             self.stale += 1
 
@@ -173,5 +179,9 @@ class Trainer:
             "random": torch.get_rng_state(),
             "counters": counters,
         }
-        torch.save(saved, self.out / "last.tmp")
-        (self.out / "last.tmp").rename(self.out / "last.pt")  # a kill in mid-write must not cost the run
+        self._write("last", saved)
+
+    def _write(self, name: str, saved: dict[str, Any]) -> None:
+        unfinished = self.out / f"{name}.tmp"
+        torch.save(saved, unfinished)
+        unfinished.replace(self.out / f"{name}.pt")  # a kill in mid-write must not cost the run

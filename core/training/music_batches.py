@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.music.context import MusicContext
 from core.music.vocabulary import END, MusicVocabulary
-from core.training.batches import Batch
+from core.training.batches import Batch, Tokens
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ def architecture_sizes(vocabulary: MusicVocabulary) -> dict[str, Any]:
     }
 
 
-def play(vocabulary: MusicVocabulary, sequences: Iterable[Sequence], rows: int, chunk: int, ending: bool = True) -> Iterator[tuple[Batch, int]]:
+def play(
+    vocabulary: MusicVocabulary, sequences: Iterable[Sequence], rows: int, chunk: int, ending: bool = True
+) -> Iterator[tuple[Batch, int]]:
     """Chunks of `rows` sequences side by side, and beside each the units that it completes.
 
     A row whose sequence ends in mid-chunk idles to the chunk's end, so that states are emptied exactly at the starts.
@@ -60,7 +63,7 @@ def play(vocabulary: MusicVocabulary, sequences: Iterable[Sequence], rows: int, 
 
 
 def _chunk(
-    context: MusicContext, playing: list[Sequence | None], place: np.ndarray[Any, Any], fresh: np.ndarray[Any, Any], chunk: int, ending: bool
+    context: MusicContext, playing: list[Sequence | None], place: Tokens, fresh: NDArray[np.bool_], chunk: int, ending: bool
 ) -> tuple[Batch, int]:
     rows = len(playing)
     targets = np.zeros((chunk, rows), np.int64)

@@ -51,7 +51,7 @@ RECIPES: dict[str, Recipe] = {
         chunk=96,
         learning_rate=6e-3,
         weight_decay=0.03,
-        minutes=60,
+        minutes=38,
     ),
     "folk": Recipe(
         corpus="folk",

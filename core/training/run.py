@@ -37,9 +37,13 @@ def open_corpus(recipe: Recipe, data: Path) -> Corpus:
 
 
 def build_model(recipe: Recipe, corpus: Corpus) -> RecurrentModel:
-    sizes = corpus.architecture_sizes()
     architecture = Architecture(
-        embedding=recipe.embedding, hidden=recipe.hidden, layers=recipe.layers, residual=recipe.residual, head=recipe.head, **sizes
+        embedding=recipe.embedding,
+        hidden=recipe.hidden,
+        layers=recipe.layers,
+        residual=recipe.residual,
+        head=recipe.head,
+        **corpus.architecture_sizes(),
     )
     return RecurrentModel(architecture, recipe.dropout)
 

@@ -26,11 +26,11 @@ from worker.jobs.settings import Settings
 pytestmark = pytest.mark.integration
 
 VARIABLES = {"RITORNELLO_SECRET_KEY": "only for this test"}
-NOTES = "D4:1 F4:0.5 A4:0.5 D5:1 A4:1"
+BEATS = ("--beats", "kick=x...x...x...x...", "--beats", "snare=....x.......x...")
 
 
-def interpolate(text: str, variables: dict[str, str]) -> str:
-    """`${NAME:-default}` and `${NAME:?message}`, as Compose reads them."""
+def interpolate(part: Any, variables: dict[str, str]) -> Any:
+    """`${NAME:-default}` and `${NAME:?message}` in every text of the document, as Compose reads them."""
 
     def value(match: re.Match[str]) -> str:
         name, operator, rest = match.groups()
@@ -40,12 +40,15 @@ def interpolate(text: str, variables: dict[str, str]) -> str:
             raise KeyError(f"{name}: {rest}")
         return str(rest or "")
 
-    return re.sub(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}", value, text)
+    if isinstance(part, dict):
+        return {name: interpolate(inner, variables) for name, inner in part.items()}
+    if isinstance(part, list):
+        return [interpolate(inner, variables) for inner in part]
+    return re.sub(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}", value, part) if isinstance(part, str) else part
 
 
 def compose(variables: dict[str, str]) -> dict[str, Any]:
-    text = "\n".join(line for line in (ROOT / "docker-compose.yml").read_text().splitlines() if not line.lstrip().startswith("#"))
-    document: dict[str, Any] = yaml.safe_load(interpolate(text, variables))
+    document: dict[str, Any] = interpolate(yaml.safe_load((ROOT / "docker-compose.yml").read_text()), variables)
     return document
 
 
@@ -102,7 +105,7 @@ def process_of(service: dict[str, Any], hosts: dict[str, str], log: Path, *more:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*words_of(service, hosts), *more],
-            env=clean_environment(**environment, **changed),
+            env=clean_environment(**{**environment, **changed}),
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -154,13 +157,13 @@ def test_the_services_together_turn_primes_into_files(tmp_path: Path) -> None:
         for name in ("worker-1", "worker-2"):
             running.enter_context(process_of(services["worker"], hosts, logs[name]))
         running.enter_context(process_of(services["web"], hosts, logs["web"], PORT=str(web_port)))
-        wait_for(lambda: living_workers(address) == 2, 60, lambda: "\n".join(log.read_text() for log in logs.values()))
+        wait_for(lambda: living_workers(address) == 2, 120, lambda: "\n".join(log.read_text() for log in logs.values()))
         assert healthy(services["web"], hosts)
         assert healthy(services["worker"], hosts)
 
         def generate(number: int) -> bytes:
             folder = tmp_path / str(number)
-            words = ["generate", "--notes", NOTES, "--bars", "8", "--seed", "7", "--out", str(folder)]
+            words = ["generate", "--model", "drums", *BEATS, "--bars", "8", "--seed", "7", "--out", str(folder)]
             made = ritornello(*words, RITORNELLO_URL=address, RITORNELLO_API_KEY=made_key["key"])
             assert made.returncode == 0, made.stderr
             return (folder / "continuation-1.mid").read_bytes()

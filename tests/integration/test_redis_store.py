@@ -72,6 +72,13 @@ def test_a_killed_server_forgets_nothing_that_was_accepted(store: RedisJobStore,
     assert [claim.job_id for claim in store.claim("worker-2", 99, "test-1")] == queued
 
 
+def test_a_job_is_accepted_only_when_the_operating_system_has_it(store: RedisJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_back = [9000, 9000, 0]
+    monkeypatch.setattr(store._client, "info", lambda _section: {"aof_buffer_length": held_back.pop(0)})
+    store.enqueue(new_job())
+    assert held_back == []
+
+
 def test_a_hanging_server_is_given_up_and_used_again_when_it_answers(store: RedisJobStore, valkey: Valkey) -> None:
     job_id = store.enqueue(new_job())[0].id
     valkey.pause()

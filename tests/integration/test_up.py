@@ -16,8 +16,8 @@ from launcher import Launcher, free_port, living_groups, ritornello, wait_for
 
 pytestmark = pytest.mark.integration
 
-NOTES = "D4:1 F4:0.5 A4:0.5 D5:1 A4:1"
-GENERATE = ("generate", "--notes", NOTES, "--bars", "2", "--seed", "7", "--variations", "2", "--json")
+BEATS = ("--beats", "kick=x...x...x...x...", "--beats", "snare=....x.......x...")
+GENERATE = ("generate", "--model", "drums", *BEATS, "--bars", "2", "--seed", "7", "--variations", "2", "--json")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,6 +100,15 @@ def test_a_redis_url_without_a_server_is_refused_and_its_password_not_shown(tmp_
     refused = ritornello("up", DATA_DIR=str(tmp_path), PORT=str(free_port()), REDIS_URL=url)
     assert refused.returncode == 1
     assert "REDIS_URL (redis://127.0.0.1:9/0) does not answer" in one_sentence(refused.stderr)
+
+
+def test_with_redis_url_no_server_is_started_and_an_open_host_is_warned_about(redis_url: str, tmp_path: Path) -> None:
+    with Launcher(tmp_path / "var", free_port(), REDIS_URL=redis_url, HOST="0.0.0.0") as launcher:
+        launcher.wait_until_ready()
+        wait_for(lambda: "set RITORNELLO_OWNERS=session" in launcher.output, 5)
+        assert "WARNING: HOST is 0.0.0.0" in launcher.output
+        assert [len(launcher.pids(name)) for name in ("server", "worker", "web")] == [0, 1, 1]
+        assert launcher.interrupt() == 0
 
 
 def test_data_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

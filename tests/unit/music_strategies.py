@@ -15,9 +15,7 @@ def tracks(draw: st.DrawFn, longest: int = 2000) -> Track:
     notes = []
     for pitch in draw(st.lists(st.integers(0, 127), min_size=1, max_size=4, unique=True)):
         at = 0
-        for gap, duration in draw(
-            st.lists(st.tuples(st.integers(0, longest), st.integers(1, longest)), min_size=1, max_size=3)
-        ):
+        for gap, duration in draw(st.lists(st.tuples(st.integers(0, longest), st.integers(1, longest)), min_size=1, max_size=3)):
             notes.append(Note(at + gap, duration, pitch, draw(st.integers(1, 127))))
             at += gap + duration
     notes.sort(key=lambda note: (note.start, note.pitch))

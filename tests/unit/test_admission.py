@@ -31,7 +31,7 @@ CARDS: list[dict[str, Any]] = [
         "default_sampling": {"temperature": 0.8, "top_p": 0.9},
     },
     {
-        "name": "chords",
+        "name": "piano",
         "tasks": ["continue"],
         "playable": {"percussion": False, "pitches": list(range(30, 100)), "voices": 4, "ticks_per_quarter": 12},
     },
@@ -47,8 +47,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         "architecture": {}, "tokenizer": {}, "parameters": 1, "sha256": "", "default_sampling": {}, "data": [],
         "licence": "MIT", "figures": [], "limits": {"en": ""}, "trained": {},
     }  # fmt: skip
-    for place, card in enumerate(CARDS):
-        path = folder / f"{place}-{card['name']}"
+    for card in CARDS:
+        path = folder / card["name"]
         path.mkdir()
         (path / "card.json").write_text(json.dumps(common | card))
     return Catalog(folder)
@@ -86,6 +86,13 @@ def test_a_prime_alone_is_continued_with_the_defaults_of_its_model(catalog: Cata
 def test_beats_go_to_the_drums_without_being_told(catalog: Catalog) -> None:
     admitted = ask(catalog, prime={"format": "beats", "beats": {"kick": "x...x...", "snare": "....x..."}})
     assert (admitted.request.model, admitted.request.task) == ("drums", "continue")
+
+
+def test_without_a_name_a_model_is_taken_that_can_do_it(catalog: Catalog) -> None:
+    assert ask(catalog, prime=notes("C4:1")).request.model == "folk"  # the first that plays pitches
+    assert ask(catalog, prime=midi(Note(0, 480, 60), Note(0, 480, 64))).request.model == "piano"
+    said = refused(catalog, UnplayablePrime, "prime", prime=notes("C1:1"))
+    assert "No other model" in said
 
 
 def test_an_empty_request_composes(catalog: Catalog) -> None:
@@ -156,16 +163,16 @@ def test_an_attribute_that_the_model_does_not_know_is_named_with_what_there_is(
 def test_an_attribute_that_the_model_lacks_is_refused(catalog: Catalog) -> None:
     assert "no key" in refused(catalog, InvalidField, "attributes.key", model="drums", attributes={"key": "D minor"})
     assert "no tempo" in refused(
-        catalog, InvalidField, "attributes.tempo", model="chords", prime=notes("C4:1"), attributes={"tempo": 96}
+        catalog, InvalidField, "attributes.tempo", model="piano", prime=notes("C4:1"), attributes={"tempo": 96}
     )
-    assert ask(catalog, model="chords", prime=notes("C4:1")).request.attributes.bars == 8
+    assert ask(catalog, model="piano", prime=notes("C4:1")).request.attributes.bars == 8
 
 
 def test_models_are_checked(catalog: Catalog) -> None:
     assert "folk" in refused(catalog, UnknownModel, "model", model="jazz")
     assert "shakespeare" in refused(catalog, InvalidField, "model", kind="text", model="folk")
     assert "drums, folk" in refused(catalog, InvalidField, "model", model="shakespeare")
-    assert "continue" in refused(catalog, UnsupportedTask, "task", model="chords", task="compose")
+    assert "continue" in refused(catalog, UnsupportedTask, "task", model="piano", task="compose")
 
 
 def test_tasks_need_what_they_continue(catalog: Catalog) -> None:
@@ -195,7 +202,7 @@ def test_a_prime_too_high_is_refused_and_the_model_that_can_is_named(catalog: Ca
     said = refused(catalog, UnplayablePrime, "prime", model="folk", prime=notes("C4:3 C6:1 D6:0.5 E6:0.5 F6:1 G6:1"))
     assert "C3 to C6" in said
     assert "D6 (bar 2, beat 1), E6 (bar 2, beat 1.5), F6 (bar 2, beat 2) and more" in said
-    assert "chords" in said
+    assert "piano" in said
 
 
 def test_a_drum_that_the_model_lacks_is_named(catalog: Catalog) -> None:
@@ -215,7 +222,7 @@ def test_a_chord_is_refused_by_a_model_with_one_voice(catalog: Catalog) -> None:
     said = refused(catalog, UnplayablePrime, "prime", model="folk", prime=chord)
     assert "one note at a time" in said
     assert "E4 (bar 1, beat 1)" in said
-    assert ask(catalog, model="chords", prime=chord).prime is not None
+    assert ask(catalog, model="piano", prime=chord).prime is not None
 
 
 def test_two_voices_at_different_places_are_refused_and_legato_is_not(catalog: Catalog) -> None:

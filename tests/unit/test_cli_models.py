@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,11 @@ def test_every_card_is_in_the_table_and_whole_in_the_document(capsys: pytest.Cap
     with pytest.raises(SystemExit):
         main(["models", "--json"])
     assert json.loads(capsys.readouterr().out)["models"] == [card.model_dump(mode="json") for card in cards.values()]
+
+
+def test_docs_models_md_is_what_the_cards_say() -> None:
+    page = Path(__file__).parents[2] / "docs" / "models.md"
+    assert page.read_text() == model_page(list(Catalog().cards.values())), "run `make docs`"
 
 
 def test_the_page_names_every_models_data_licences_figures_and_limits() -> None:

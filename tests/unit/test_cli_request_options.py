@@ -11,6 +11,9 @@ import pytest
 
 from cli.generate import generate
 from cli.request_options import beat_grid, build_request, prime_from_file, text_or_file
+from core.catalog import Catalog
+from core.errors import MidiError
+from worker.jobs.admission import admit
 from worker.jobs.request import GenerationRequest
 
 
@@ -78,6 +81,14 @@ def test_notation_in_a_file_is_known_by_the_files_name(tmp_path: Path, name: str
 def test_a_file_that_is_neither_goes_as_midi_for_the_door_to_refuse(tmp_path: Path) -> None:
     (tmp_path / "tune.mp3").write_bytes(b"ID3")
     assert prime_from_file(tmp_path / "tune.mp3")["format"] == "midi"
+
+
+def test_of_a_file_that_is_too_large_just_enough_is_sent_for_the_door_to_say_so(tmp_path: Path) -> None:
+    (tmp_path / "tune.mid").write_bytes(b"MThd" + bytes(2_000_000))
+    prime = prime_from_file(tmp_path / "tune.mid")
+    request = GenerationRequest.model_validate({"prime": prime})
+    with pytest.raises(MidiError, match="larger than 1,000,000 bytes"):
+        admit(request, Catalog())
 
 
 def test_notation_that_is_not_utf_8_is_a_usage_error(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_tempos_of_several_tracks_are_one_map() -> None:
 )
 def test_a_megabyte_of_anything_is_judged_within_a_second(body: bytes) -> None:
     data = midi_file(NOTE + body)
-    begun = time.perf_counter()
+    begun = time.process_time()
     with contextlib.suppress(MidiError):
         check_midi(data)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1

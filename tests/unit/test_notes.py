@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,23 +33,15 @@ def test_written_notes_are_read_back_exactly(steps: list[tuple[int, int, set[int
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         piece = read_notes(text)
-    except NotationError as error:
-        assert error.field == "prime"
-    else:
-        assert read_notes(write_notes(piece)) == piece
+    except NotationError:
+        return
+    assert read_notes(write_notes(piece)) == piece
 
 
 def test_the_documented_example() -> None:
     piece = read_notes("C4:1 E4:0.5 G4:0.5 r:1 [C4 E4 G4]:2")
-    assert piece == Piece(
-        480,
-        (
-            Track(
-                (Note(0, 480, 60), Note(480, 240, 64), Note(720, 240, 67))
-                + (Note(1440, 960, 60), Note(1440, 960, 64), Note(1440, 960, 67))
-            ),
-        ),
-    )
+    melody = (Note(0, 480, 60), Note(480, 240, 64), Note(720, 240, 67))
+    assert piece == Piece(480, (Track((*melody, *(Note(1440, 960, pitch) for pitch in (60, 64, 67)))),))
 
 
 def test_lengths_may_be_left_out_and_separators_mean_nothing() -> None:
@@ -55,7 +49,8 @@ def test_lengths_may_be_left_out_and_separators_mean_nothing() -> None:
 
 
 def test_sharps_and_flats_in_either_writing() -> None:
-    assert [note.pitch for note in read_notes("F#4 F♯4 Gb4 G♭4 B#3 Cb4 C-1 G9").tracks[0].notes] == [66, 66, 66, 66, 60, 59, 0, 127]
+    pitches = [note.pitch for note in read_notes("F#4 F♯4 Gb4 G♭4 B#3 Cb4 C-1 G9").tracks[0].notes]
+    assert pitches == [66, 66, 66, 66, 60, 59, 0, 127]
 
 
 def test_three_triplets_make_a_quarter() -> None:
@@ -84,7 +79,8 @@ def test_flats_are_written_in_a_key_with_flats() -> None:
         ("C4:-1", "no length"),
         ("C4:1e9", "no length"),
         ("C4:nan", "no length"),
-        ("C4:1/5000", "too short"),
+        ("C4:0.0001", "too short"),
+        ("C4:1/481", "no length"),
         ("C4:29999 C4:2", "character 10: 'C4:2' is too late"),
         ("A9", "character 1: 'A9' is beyond the range"),
         ("Cb-1", "beyond the range"),
@@ -117,3 +113,15 @@ def test_what_does_not_parse_is_named_with_its_place(text: str, says: str) -> No
 def test_what_is_no_single_voice_is_not_written(tracks: tuple[Track, ...]) -> None:
     with pytest.raises(NotationError, match="one voice"):
         write_notes(Piece(480, tracks))
+
+
+def test_other_clocks_are_rounded_and_the_order_is_kept() -> None:
+    piece = Piece(9600, (Track((Note(0, 3, 60), Note(3, 4800, 62), Note(4803, 9597, 64))),))
+    assert write_notes(piece) == "C4:1/480 D4:239/480 E4"
+    assert read_notes(write_notes(piece)).end == 720
+
+
+def test_strange_fractions_cost_no_more_than_plain_ones() -> None:
+    begun = time.process_time()
+    read_notes(" ".join(f"C4:1/{1 + step * 7 % 480}" for step in range(18_000)))
+    assert time.process_time() - begun < 2

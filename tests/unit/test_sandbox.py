@@ -49,6 +49,7 @@ def test_reading_that_takes_too_much_memory_is_ended() -> None:
         ("abc", b"", b"", -signal.SIGABRT, NotationError),
         ("midi", b"", b"", -signal.SIGKILL, InputTooCostly),
         ("midi", b"", b"", -signal.SIGXCPU, InputTooCostly),
+        ("midi", b"", b"", -signal.SIGPROF, InputTooCostly),
         ("abc", b"", b"MemoryError", 1, InputTooCostly),
         ("midi", b'{"piece": {"ticks', b"", 0, MidiError),
         ("abc", b"noise", b"Traceback", 1, NotationError),

@@ -82,7 +82,7 @@ def test_every_link_within_the_page_leads_somewhere(client: FlaskClient) -> None
 
 def test_the_curl_of_the_page_is_the_example(client: FlaskClient) -> None:
     page = client.get("/docs").text.replace("&#39;", "'").replace("&#34;", '"')
-    command = next(line for line in re.findall(r"<code>(curl .*?)</code>", page) if "D4:1" in line)
+    command = next(text for text in re.findall(r"<code>(curl .*?)</code>", page, re.DOTALL) if "D4:1" in text)
     assert json.loads(shlex.split(command)[-1]) == EXAMPLES["continue"]["value"]
 
 

@@ -9,7 +9,7 @@ from apiflask import APIFlask
 from pydantic import ValidationError
 
 from core.errors import AppError, InvalidField, QueueFull, StoreUnavailable, UnplayablePrime
-from web.errors import STATUS, field_errors, problem_of, register_errors
+from web.errors import STATUS, InvalidBody, problem_of, register_errors
 from worker.jobs.request import GenerationRequest
 
 
@@ -54,7 +54,7 @@ def test_several_faults_are_all_listed_by_dotted_field() -> None:
     body = {"prime": {"format": "notes", "notes": ""}, "attributes": {"bars": 0}, "variations": 9, "colour": "red"}
     with pytest.raises(ValidationError) as caught:
         GenerationRequest.model_validate(body)
-    named = {error.field: error.message for error in field_errors(caught.value)}
+    named = {error.field: error.message for error in InvalidBody(caught.value).errors}
     assert set(named) == {"prime.notes", "attributes.bars", "variations", "colour"}
     assert named["colour"] == "There is no such field."
 
@@ -68,6 +68,11 @@ def test_an_unforeseen_error_tells_an_id_and_logs_the_rest(app: APIFlask, caplog
     assert error_id in caplog.text
     assert "ZeroDivisionError" in caplog.text
     assert "ZeroDivisionError" not in answer.text
+
+
+def test_a_record_that_does_not_validate_is_our_fault_not_the_callers(app: APIFlask) -> None:
+    app.add_url_rule("/api/v1/broken", view_func=lambda: GenerationRequest.model_validate_json("{}[]"))
+    assert app.test_client().get("/api/v1/broken").status_code == 500
 
 
 def test_http_errors_are_problems_with_their_headers(app: APIFlask) -> None:

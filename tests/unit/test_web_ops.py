@@ -36,7 +36,11 @@ def store() -> MemoryJobStore:
 
 def figures(client: FlaskClient) -> dict[str, float]:
     families = text_string_to_metric_families(client.get("/metrics").text)
-    return {sample.name + "".join(f" {value}" for value in sample.labels.values()): sample.value for family in families for sample in family.samples}
+    return {
+        sample.name + "".join(f" {value}" for value in sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 def test_alive_without_a_store_but_not_ready(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from web_app import play, toy_catalog, tune
+from web_app import play, tune
 
 from core.errors import NotFound, NotReady
 from core.music.codec import piece_to_json
@@ -15,7 +14,7 @@ from core.music.piece import Note, Piece, Track
 from web.renderings import available, rendering
 from worker.jobs.memory_store import MemoryJobStore
 from worker.jobs.settings import Settings
-from worker.jobs.store import Artifact, JobRecord, NewJob
+from worker.jobs.store import JobRecord, NewJob
 
 
 @pytest.fixture
@@ -23,21 +22,35 @@ def store() -> MemoryJobStore:
     return MemoryJobStore(Settings())
 
 
-def finished(store: MemoryJobStore, model: str = "folk", prime: str | None = None) -> JobRecord:
-    store.enqueue(NewJob("local", "music", f'{{"kind": "music", "model": "{model}"}}', prime))
-    return store.get(play(store))
+TWO_VOICES = Piece(480, (Track((Note(0, 960, 60), Note(480, 960, 64))),))
+DRUMS = Piece(480, (Track((Note(0, 120, 36), Note(480, 120, 38)), percussion=True),))
 
 
-def test_music_is_offered_in_every_notation_that_fits_the_model(store: MemoryJobStore, tmp_path: Path) -> None:
-    catalog = toy_catalog(tmp_path)
-    offered = {model: {offer.name for offer in available(finished(store, model), catalog)} for model in ("folk", "drums", "gone")}
+def finished(store: MemoryJobStore, piece: Piece | None = None) -> JobRecord:
+    """A job whose result is this piece."""
+    store.enqueue(NewJob("local", "music", '{"kind": "music", "model": "folk"}'))
+    return store.get(play(store, piece=piece))
+
+
+def test_music_is_offered_in_every_notation_that_holds_it(store: MemoryJobStore) -> None:
+    pieces = {"one voice": tune(), "two voices": TWO_VOICES, "drums": DRUMS}
+    offered = {name: {offer.name for offer in available(finished(store, piece), store)} for name, piece in pieces.items()}
     common = {"continuation-1.mid", "continuation-1.musicxml", "continuation-1.svg"}
-    assert offered == {"folk": common | {"continuation-1.abc"}, "drums": common, "gone": common}
+    assert offered == {"one voice": common | {"continuation-1.abc"}, "two voices": common, "drums": common}
 
 
-def test_nothing_is_offered_before_the_end_but_the_prime(store: MemoryJobStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("piece", [tune(), TWO_VOICES, DRUMS])
+def test_whatever_is_offered_is_there(store: MemoryJobStore, piece: Piece) -> None:
+    record = finished(store, piece)
+    for offer in available(record, store):
+        made = rendering(store, record, offer.name)
+        assert (made.name, made.media_type) == (offer.name, offer.media_type)
+        assert made.data
+
+
+def test_nothing_is_offered_before_the_end_but_the_prime(store: MemoryJobStore) -> None:
     record, _ = store.enqueue(NewJob("local", "music", '{"model": "folk"}', piece_to_json(tune())))
-    assert [offer.name for offer in available(record, toy_catalog(tmp_path))] == ["prime.mid"]
+    assert [offer.name for offer in available(record, store)] == ["prime.mid"]
     assert rendering(store, record, "prime.mid").data == write_midi(tune())
     with pytest.raises(NotReady):
         rendering(store, record, "continuation-1.musicxml")
@@ -53,15 +66,10 @@ def test_xml_is_well_formed_and_kept(store: MemoryJobStore, kind: str, monkeypat
     assert [info.name for info in store.get(record.id).artifacts] == ["continuation-1.mid"]
 
 
-def test_abc_is_made_of_one_voice_only(store: MemoryJobStore) -> None:
-    assert b"K:" in rendering(store, finished(store), "continuation-1.abc").data
-    store.enqueue(NewJob("local", "music", '{"model": "folk"}'))
-    (claim,) = store.claim("toy", 1, "torch-cpu-1")
-    two = Piece(480, (Track((Note(0, 960, 60), Note(480, 960, 64))),))
-    result = {"variation": 1, "seed": 1, "finish_reason": "bars", "figures": {}}
-    store.finish(claim, [result], [Artifact("continuation-1.mid", 1, "audio/midi", write_midi(two))])
+@pytest.mark.parametrize("piece", [TWO_VOICES, DRUMS])
+def test_abc_of_more_than_one_voice_is_not_found(store: MemoryJobStore, piece: Piece) -> None:
     with pytest.raises(NotFound):
-        rendering(store, store.get(claim.job_id), "continuation-1.abc")
+        rendering(store, finished(store, piece), "continuation-1.abc")
 
 
 @pytest.mark.parametrize("name", ["prime.mid", "continuation-2.svg", "continuation-1.txt", "continuation-0.svg", "tune.mid", ""])

@@ -97,6 +97,7 @@ def test_a_forged_session_is_a_new_visitor(tmp_path: Path) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "http://localhost:3000"},
         {"Origin": "null"},
+        {"Origin": "http://[oops"},
     ],
 )
 def test_a_foreign_page_may_not_write(tmp_path: Path, owners: str, headers: dict[str, str]) -> None:
@@ -105,7 +106,9 @@ def test_a_foreign_page_may_not_write(tmp_path: Path, owners: str, headers: dict
     assert (answer.status_code, answer.get_json()["code"]) == (403, "forbidden")
 
 
-@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://localhost"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://localhost"}]
+)
 def test_our_own_page_and_programs_may_write(tmp_path: Path, headers: dict[str, str]) -> None:
     assert browser(tmp_path).post("/api/v1/jobs", json=NEWCOMER, headers=headers).status_code == 202
 

@@ -17,6 +17,7 @@ function watch() {
 
   const move = ({ step, total }) => {
     if (!total) return;
+    document.getElementById("nobody")?.remove();
     bar.max = total;
     bar.value = step;
   };

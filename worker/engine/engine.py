@@ -1,7 +1,7 @@
 """The engine: one thread that claims what it has slots for, reads primes, steps everything together, and publishes.
 
-The lease of a job is renewed by its progress alone, so a hang does not renew it. A job that cannot be stored because the
-server is away is kept and tried again; a job that another engine has taken over meanwhile is dropped.
+The lease of a job is renewed by its progress alone, so a hang does not renew it. What the store has to be told while the
+server is away (a result, a failure) is kept and told again; a job that another engine has taken over meanwhile is dropped.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Engine:
         self.runners: dict[str, ModelRunner] = {}
         self._woken = threading.Event()
         self._stopping = threading.Event()
+        self._failures: list[tuple[Claim, str, str]] = []  # not told yet: the claim, the code, the message
         self._published = self._beat = 0.0
 
     def wake(self) -> None:
@@ -76,6 +77,7 @@ class Engine:
         if self.slots.free and (self._woken.is_set() or due):
             self._woken.clear()
             self._claim()
+        self._tell_failures()
         if not self.work:
             self._woken.wait(IDLE_SECONDS)
             return
@@ -90,13 +92,15 @@ class Engine:
 
     def _claim(self) -> None:
         for claim in self.store.claim(self.worker, self.slots.free, self.numerics):
+            if claim.job_id in self.work:  # this engine was held up, lost the lease, and is the one to start again
+                self._drop(self.work[claim.job_id])
             try:
                 self._begin(claim)
             except AppError as error:
-                self.store.fail(claim, error.code, error.message)
+                self._failures.append((claim, error.code, error.message))
             except Exception:
                 logger.exception("the job could not be begun", extra={"job_id": claim.job_id})
-                self.store.fail(claim, InternalError.code, InternalError().message)
+                self._failures.append((claim, InternalError.code, InternalError().message))
 
     def _begin(self, claim: Claim) -> None:
         request = GenerationRequest.model_validate_json(claim.request)
@@ -162,6 +166,7 @@ class Engine:
             self._drop(work)
             return
         verdict = self.store.progress(work.claim, done, total, work.fresh_tokens())
+        work.untold.clear()
         if verdict == "cancelled":
             self.store.acknowledge_cancel(work.claim)
         if verdict != "go_on":
@@ -176,14 +181,20 @@ class Engine:
         done, total = work.progress
         if fresh := work.fresh_tokens():
             self.store.progress(work.claim, done, total, fresh)
+            work.untold.clear()
         self.store.finish(work.claim, results, artifacts)
         self._drop(work)
 
     def _break(self, work: Work) -> None:
         """Called while handling what broke the job: tell the log everything, the user a sentence."""
         logger.exception("the job broke", extra={"job_id": work.claim.job_id})
+        self._failures.append((work.claim, InternalError.code, InternalError().message))
         self._drop(work)
-        self.store.fail(work.claim, InternalError.code, InternalError().message)
+
+    def _tell_failures(self) -> None:
+        while self._failures:
+            self.store.fail(*self._failures[0])
+            del self._failures[0]
 
     def _drop(self, work: Work) -> None:
         work.leave()
@@ -193,9 +204,10 @@ class Engine:
         self._woken.set()  # slots are free: look at the queue at once
 
     def _hand_back(self) -> None:
-        for work in list(self.work.values()):
-            try:
+        try:
+            self._tell_failures()
+            for work in list(self.work.values()):
                 self.store.release(work.claim)
-            except StoreUnavailable:
-                logger.warning("the job could not be handed back; its lease will run out", extra={"job_id": work.claim.job_id})
-            self._drop(work)
+                self._drop(work)
+        except StoreUnavailable:
+            logger.warning("%d jobs could not be handed back; their leases will run out", len(self.work))

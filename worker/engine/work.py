@@ -14,13 +14,15 @@ from worker.jobs.store import Artifact, Claim
 
 @dataclass
 class Work:
-    """`reader` is None once the prime is read; `outcome` is set when all variations are done and only storing is left."""
+    """`reader` is None once the prime is read."""
 
     claim: Claim
     brief: Brief
     runner: ModelRunner
     reader: PrimeReader | None
     seats: list[Seat] = field(default_factory=list)
+    untold: list[dict[str, Any]] = field(default_factory=list)
+    """Text that the store has not taken yet."""
 
     @property
     def drawing_done(self) -> bool:
@@ -33,9 +35,10 @@ class Work:
         return sum(min(seat.plan.done, seat.plan.total) for seat in self.seats), total
 
     def fresh_tokens(self) -> list[dict[str, Any]]:
-        """What each variation has made since the last call, for the event stream."""
+        """What each variation has made that is still untold, for the event stream."""
         fresh = [{"variation": seat.variation, "text": seat.plan.fresh_text()} for seat in self.seats]
-        return [entry for entry in fresh if entry["text"]]
+        self.untold += [entry for entry in fresh if entry["text"]]
+        return self.untold
 
     def leave(self) -> None:
         """Free the slots of a job that is given up."""

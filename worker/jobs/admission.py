@@ -12,7 +12,7 @@ from core.errors import InvalidField, UnsupportedTask
 from core.music.keys import key_name, parse_key, parse_meter
 from core.music.piece import Piece
 from core.sampling_params import MAX_SEED, SamplingParams
-from worker.jobs.prime import check_playable, is_percussion, read_prime
+from worker.jobs.prime import can_play, check_playable, is_percussion, read_prime
 from worker.jobs.request import Attributes, GenerationRequest, Length, SamplingChoice
 
 MAX_MUSIC_PROMPT_CHARACTERS = 4_000
@@ -44,7 +44,7 @@ def _admit_music(request: GenerationRequest, catalog: Catalog) -> Admitted:
         raise InvalidField("To compose is to start from nothing: leave the prime out, or ask to continue it.", field="prime")
     named = _named_card(request, catalog)
     prime = read_prime(request.prime) if request.prime else None
-    card = named or catalog.default_for("music", percussion=prime is not None and is_percussion(prime))
+    card = named or _default_card(task, prime, catalog)
     _check_task(card, task)
     if prime is not None:
         check_playable(prime, card, catalog)
@@ -100,6 +100,18 @@ def _named_card(request: GenerationRequest, catalog: Catalog) -> Card | None:
             f"{card.name} makes {card.kind}, not {request.kind}; for {request.kind} there are: {others}.", field="model"
         )
     return card
+
+
+def _default_card(task: str, prime: Piece | None, catalog: Catalog) -> Card:
+    """The music model meant by a request that names none: the default, or the first of its sort that can do what was asked."""
+    percussion = prime is not None and is_percussion(prime)
+    default = catalog.default_for("music", percussion)
+    able = [
+        card for card in catalog.cards.values()
+        if card.playable is not None and card.playable.percussion == percussion and task in card.tasks
+        and (prime is None or can_play(prime, card))
+    ]  # fmt: skip
+    return default if default in able or not able else able[0]
 
 
 def _check_task(card: Card, task: str) -> None:

@@ -56,13 +56,17 @@ def is_percussion(piece: Piece) -> bool:
     return all(track.percussion for track in piece.tracks if track.notes)
 
 
+def can_play(piece: Piece, card: Card) -> bool:
+    return card.playable is not None and _problem(piece, card.playable) is None
+
+
 def check_playable(piece: Piece, card: Card, catalog: Catalog) -> None:
     """Raises UnplayablePrime, which says which notes the model cannot play, why, and which model could."""
-    assert card.playable is not None
+    assert card.playable is not None, f"{card.name} makes music and does not say what it can play"
     problem = _problem(piece, card.playable)
     if problem is None:
         return
-    able = [other.name for other in catalog.cards.values() if other.playable and _problem(piece, other.playable) is None]
+    able = [other.name for other in catalog.cards.values() if can_play(piece, other)]
     advice = f"These models can play the prime: {', '.join(able)}." if able else "No other model can play this prime either."
     raise UnplayablePrime(f"{card.name} cannot play this prime: {problem} {advice}", field="prime")
 

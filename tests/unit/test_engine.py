@@ -1,0 +1,409 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toys import write_toys
+
+from core.catalog import WEIGHTS, Catalog
+from core.checkpoint import load_checkpoint
+from core.errors import StoreUnavailable
+from core.generate import generate
+from core.music.codec import piece_to_json
+from worker.engine import engine as engine_module
+from worker.engine.engine import Engine
+from worker.engine.runner import ModelRunner
+from worker.jobs.admission import admit
+from worker.jobs.artifacts import artifact_name
+from worker.jobs.briefing import brief_of
+from worker.jobs.memory_store import MemoryJobStore
+from worker.jobs.request import GenerationRequest
+from worker.jobs.settings import Settings
+from worker.jobs.store import JobRecord, NewJob
+
+NOTES = {"format": "notes", "notes": "D4:1 F4:0.5 A4:0.5 D5:1 r:0.5 A4:1"}
+BEATS = {"format": "beats", "beats": {"kick": "x...x...x...x...", "snare": "....x.......x..."}}
+REQUESTS: list[dict[str, Any]] = [
+    {"model": "folk", "prime": NOTES, "attributes": {"bars": 2}, "variations": 2},
+    {"model": "folk", "attributes": {"bars": 1, "meter": "6/8"}, "variations": 3},
+    {"model": "drums", "prime": BEATS, "attributes": {"bars": 1}},
+    {"model": "drums", "attributes": {"bars": 1, "style": "funk"}, "variations": 2},
+    {"kind": "text", "prompt": "to be or not é", "length": {"words": 6}, "variations": 2},
+    {"kind": "text", "length": {"words": 12}, "sampling": {"temperature": 0.5, "repetition_penalty": 1.3}},
+]
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    return write_toys(tmp_path_factory.mktemp("toys"))
+
+
+@pytest.fixture(autouse=True)
+def _publish_every_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "PUBLISH_SECONDS", 0.0)
+    monkeypatch.setattr(engine_module, "IDLE_SECONDS", 0.01)
+
+
+@dataclass
+class Place:
+    """A store, an engine at work on it, and what comes out, without threads."""
+
+    catalog: Catalog
+    slots: int = 8
+    clock: Callable[[], float] = time.time
+    store: MemoryJobStore = field(init=False)
+    engine: Engine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = MemoryJobStore(Settings(lease_seconds=5.0), self.clock)
+        self.engine = self.new_engine()
+
+    def new_engine(self) -> Engine:
+        return Engine(self.store, self.catalog, "engine", self.slots)
+
+    def submit(self, request: dict[str, Any], seed: int = 7, deadline_seconds: float = 600.0) -> str:
+        admitted = admit(GenerationRequest.model_validate({"sampling": {}, **request} | _seeded(request, seed)), self.catalog)
+        prime = piece_to_json(admitted.prime) if admitted.prime else None
+        asked = admitted.request
+        job = NewJob("local", asked.kind, asked.model_dump_json(), prime, asked.variations, deadline_seconds)
+        return self.store.enqueue(job)[0].id
+
+    def turn(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.engine.turn()
+
+    def run(self, *ids: str, turns: int = 20_000) -> list[JobRecord]:
+        """Turn until these jobs have ended."""
+        for _ in range(turns):
+            if all(self.store.get(job_id).terminal for job_id in ids):
+                return [self.store.get(job_id) for job_id in ids]
+            self.engine.turn()
+        raise AssertionError([self.store.get(job_id).status for job_id in ids])
+
+    def files(self, job_id: str) -> list[bytes]:
+        return [self.store.artifact(job_id, info.name).data for info in self.store.get(job_id).artifacts]
+
+    def idle(self) -> bool:
+        """Nothing of any job is left in the engine."""
+        runners = self.engine.runners.values()
+        turns = self.engine.turns.next()
+        return not self.engine.work and self.engine.slots.free == self.slots and turns is None and not any(r.seats for r in runners)
+
+
+def _seeded(request: dict[str, Any], seed: int) -> dict[str, Any]:
+    return {"sampling": {**request.get("sampling", {}), "seed": seed}}
+
+
+@pytest.fixture
+def place(catalog: Catalog) -> Place:
+    return Place(catalog)
+
+
+EXPECTED: dict[tuple[str, int], list[tuple[dict[str, Any], bytes]]] = {}
+
+
+def expected(catalog: Catalog, request: dict[str, Any], seed: int = 7) -> list[tuple[dict[str, Any], bytes]]:
+    """What the slow, readable way makes of the request: results and files."""
+    if (str(request), seed) not in EXPECTED:
+        admitted = admit(GenerationRequest.model_validate(request | _seeded(request, seed)), catalog)
+        made = generate(load_checkpoint(catalog.folder, admitted.card), brief_of(admitted.request, admitted.prime))
+        EXPECTED[str(request), seed] = [
+            (
+                {
+                    "variation": result.variation,
+                    "seed": seed,
+                    "finish_reason": result.finish_reason,
+                    "figures": result.rendered.figures,
+                    "attributes": result.rendered.attributes,
+                },
+                result.rendered.data,
+            )
+            for result in made
+        ]
+    return EXPECTED[str(request), seed]
+
+
+def check(place: Place, job_id: str, request: dict[str, Any], seed: int = 7) -> None:
+    record = place.store.get(job_id)
+    assert (record.status, record.error) == ("succeeded", None)
+    results, files = zip(*expected(place.catalog, request, seed), strict=True)
+    assert record.results == list(results)
+    assert place.files(job_id) == list(files)
+
+
+@given(st.lists(st.tuples(st.sampled_from(range(len(REQUESTS))), st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=6))
+@settings(deadline=None, max_examples=12)
+def test_the_engine_makes_what_generate_makes_in_any_order_and_any_company(
+    catalog: Catalog, arrivals: list[tuple[int, int, int]]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_module, "PUBLISH_SECONDS", 0.0)
+        patch.setattr(engine_module, "IDLE_SECONDS", 0.001)
+        place = Place(catalog)
+        ids = []
+        for number, seed, turns_before in arrivals:
+            ids.append(place.submit(REQUESTS[number], seed))
+            place.turn(turns_before)
+        place.run(*ids)
+    for job_id, (number, seed, _) in zip(ids, arrivals, strict=True):
+        check(place, job_id, REQUESTS[number], seed)
+    assert place.idle()
+
+
+def test_several_models_run_at_once_and_no_more_slots_are_taken_than_there_are(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    most, models = [0], set()
+    step = ModelRunner.step
+
+    def counted(runner: ModelRunner) -> Any:
+        most[0] = max(most[0], sum(len(each.seats) for each in place.engine.runners.values()))
+        models.add(sum(bool(each.seats) for each in place.engine.runners.values()))
+        return step(runner)
+
+    monkeypatch.setattr(ModelRunner, "step", counted)
+    ids = [place.submit(request) for request in REQUESTS * 2]
+    place.run(*ids)
+    assert 5 < most[0] <= 8
+    assert max(models) > 1
+    for job_id, request in zip(ids, REQUESTS * 2, strict=True):
+        check(place, job_id, request)
+
+
+def test_a_job_that_is_cancelled_while_it_runs_stops_and_frees_its_slots(place: Place) -> None:
+    long = place.submit({"model": "folk", "attributes": {"bars": 64}, "variations": 8})
+    place.turn(20)
+    assert place.store.get(long).status == "running"
+    waiting = place.submit(REQUESTS[4])
+    place.store.cancel(long)
+    place.turn(2)
+    assert place.store.get(long).status == "cancelled"
+    place.run(waiting)
+    check(place, waiting, REQUESTS[4])
+    assert place.idle()
+
+
+def test_progress_and_the_new_text_are_told_while_it_runs(place: Place) -> None:
+    job_id = place.submit(REQUESTS[5])
+    place.run(job_id)
+    events = place.store.events(job_id)
+    names = [event.name for event in events]
+    assert names[:2] == ["queued", "started"]
+    assert names[-2:] == ["artifact", "done"]
+    steps = [event.data["step"] for event in events if event.name == "progress"]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 12
+    told = "".join(event.data["text"] for event in events if event.name == "token")
+    written = place.files(job_id)[0].decode()
+    assert told.startswith(written)
+    assert len(told) <= len(written) + 1  # the character that showed that the last word was over
+
+
+def test_a_job_past_its_deadline_fails_and_says_so(catalog: Catalog) -> None:
+    place = Place(catalog, clock=lambda: time.time() - 1000)  # the store's clock is late: what it allows is over here
+    job_id = place.submit(REQUESTS[0], deadline_seconds=900.0)
+    (record,) = place.run(job_id)
+    assert record.status == "failed"
+    assert record.error is not None
+    assert record.error["code"] == "deadline_exceeded"
+    assert place.idle()
+
+
+def test_stop_hands_running_jobs_back_without_charging_an_attempt(place: Place) -> None:
+    ids = [place.submit(REQUESTS[0]), place.submit(REQUESTS[4])]
+    place.turn(5)
+    place.engine.stop()
+    place.engine.run()
+    assert [place.store.get(job_id).status for job_id in ids] == ["queued", "queued"]
+    assert place.idle()
+    place.engine = place.new_engine()
+    place.run(*ids)
+    for job_id, request in zip(ids, (REQUESTS[0], REQUESTS[4]), strict=True):
+        assert place.store.get(job_id).attempt == 1
+        check(place, job_id, request)
+
+
+class SometimesAway(MemoryJobStore):
+    """A store whose server is away for the verbs named."""
+
+    away: frozenset[str] = frozenset()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in object.__getattribute__(self, "away"):
+            raise StoreUnavailable
+        return super().__getattribute__(name)
+
+
+@pytest.fixture
+def away_place(catalog: Catalog) -> Place:
+    place = Place(catalog)
+    place.store = SometimesAway(Settings(lease_seconds=5.0))
+    place.engine = place.new_engine()
+    return place
+
+
+def bear(place: Place, turns: int) -> None:
+    """Turn as `run` does, though the store may be away."""
+    for _ in range(turns):
+        try:
+            place.engine.turn()
+        except StoreUnavailable:
+            continue
+
+
+def test_a_result_made_while_the_store_is_away_is_stored_when_it_is_back(away_place: Place) -> None:
+    place = away_place
+    assert isinstance(place.store, SometimesAway)
+    job_id = place.submit(REQUESTS[5])
+    place.turn(5)
+    place.store.away = frozenset({"finish", "progress", "heartbeat", "claim"})
+    bear(place, 600)
+    assert place.store.get(job_id).status == "running"
+    place.store.away = frozenset()
+    place.run(job_id)
+    check(place, job_id, REQUESTS[5])
+    told = "".join(event.data["text"] for event in place.store.events(job_id) if event.name == "token")
+    assert told.startswith(place.files(job_id)[0].decode())  # nothing of it was lost on the way
+    assert place.idle()
+
+
+def test_a_failure_found_while_the_store_is_away_is_told_when_it_is_back(away_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = away_place
+    assert isinstance(place.store, SometimesAway)
+    job_id = place.submit(REQUESTS[0])
+    monkeypatch.setattr(ModelRunner, "step", lambda _runner: 1 / 0)
+    place.store.away = frozenset({"fail"})
+    bear(place, 20)
+    assert place.store.get(job_id).status == "running"
+    place.store.away = frozenset()
+    (record,) = place.run(job_id)
+    assert record.error is not None
+    assert record.error["code"] == "internal_error"
+    assert place.idle()
+
+
+def test_a_lease_that_ran_out_is_taken_up_again_with_the_same_result(catalog: Catalog) -> None:
+    now = [1000.0]
+    place = Place(catalog, clock=lambda: now[0])
+    place.store.reap()
+    job_id = place.submit(REQUESTS[0], deadline_seconds=1e10)
+    place.turn(5)
+    for _ in range(4):  # the engine is held up; somebody reaps all the while
+        now[0] += 2.0
+        place.store.reap()
+    assert place.store.get(job_id).status == "queued"
+    place.run(job_id)
+    assert place.store.get(job_id).attempt == 2
+    check(place, job_id, REQUESTS[0])
+    assert place.idle()
+
+
+def test_a_job_that_another_engine_has_taken_over_is_dropped(catalog: Catalog) -> None:
+    now = [1000.0]
+    place = Place(catalog, clock=lambda: now[0])
+    place.store.reap()
+    job_id = place.submit(REQUESTS[0], deadline_seconds=1e10)
+    place.turn(5)
+    for _ in range(4):
+        now[0] += 2.0
+        place.store.reap()
+    other = place.new_engine()
+    other.turn()
+    place.turn()
+    assert place.idle()
+    place.engine = other
+    place.run(job_id)
+    check(place, job_id, REQUESTS[0])
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Catalog:
+    catalog = write_toys(tmp_path)
+    (tmp_path / "folk" / WEIGHTS).write_bytes(b"not what the card says")
+    return catalog
+
+
+def test_a_broken_model_fails_its_jobs_with_a_code_and_leaves_the_others_alone(broken: Catalog) -> None:
+    place = Place(broken)
+    ids = [place.submit(request) for request in (REQUESTS[0], REQUESTS[2])]
+    failed, done = place.run(*ids)
+    assert failed.error is not None
+    assert failed.error["code"] == "bad_checkpoint"
+    assert "folk" in failed.error["message"]
+    assert done.status == "succeeded"
+    assert place.idle()
+
+
+def test_a_request_of_another_version_fails_and_does_not_stop_the_engine(place: Place) -> None:
+    bad = place.store.enqueue(NewJob("local", "music", '{"version": 99}'))[0].id
+    good = place.submit(REQUESTS[5])
+    failed, done = place.run(bad, good)
+    assert failed.error is not None
+    assert failed.error["code"] == "internal_error"
+    assert done.status == "succeeded"
+
+
+def test_a_job_that_breaks_while_it_is_read_fails_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = engine_module.PrimeReader.read_chunk
+
+    def breaks_on_music(reader: Any) -> None:
+        if reader.plan.bars_total:
+            raise RuntimeError("a prime too many")
+        reads(reader)
+
+    monkeypatch.setattr(engine_module.PrimeReader, "read_chunk", breaks_on_music)
+    failed, done = place.run(place.submit(REQUESTS[0]), place.submit(REQUESTS[4]))
+    assert failed.error is not None
+    assert failed.error["code"] == "internal_error"
+    assert done.status == "succeeded"
+    assert place.idle()
+
+
+def test_a_long_prime_is_read_in_turns_with_others(place: Place) -> None:
+    long = place.submit({"model": "folk", "prime": {"format": "notes", "notes": "D4:0.5 " * 900}, "attributes": {"bars": 1}})
+    place.turn()
+    short = place.submit(REQUESTS[5])
+    place.run(short)
+    assert place.store.get(long).status == "running"
+    place.run(long)
+
+
+def test_the_names_of_the_files_are_those_of_the_api(place: Place) -> None:
+    music, text = place.run(place.submit(REQUESTS[0]), place.submit(REQUESTS[4]))
+    assert [info.name for info in music.artifacts] == [artifact_name(n, "mid") for n in (1, 2)]
+    assert [(info.name, info.media_type) for info in text.artifacts] == [
+        (artifact_name(n, "txt"), "text/plain; charset=utf-8") for n in (1, 2)
+    ]
+    assert music.numerics == "torch-cpu-1"
+
+
+@pytest.fixture
+def running(place: Place) -> Iterator[Place]:
+    """The engine on its own thread, as a worker has it."""
+    import threading
+
+    thread = threading.Thread(target=place.engine.run)
+    thread.start()
+    yield place
+    place.engine.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_an_engine_on_its_own_thread_wakes_for_a_job(running: Place) -> None:
+    job_id = running.submit(REQUESTS[5])
+    running.engine.wake()
+    assert any(event.name == "done" for event in _events_until_done(running, job_id))
+    assert running.store.stats().workers == 1
+
+
+def _events_until_done(place: Place, job_id: str) -> list[Any]:
+    seen: list[Any] = []
+    give_up = time.monotonic() + 20
+    while time.monotonic() < give_up and not any(event.name == "done" for event in seen):
+        seen += place.store.events(job_id, seen[-1].id if seen else "0", block_seconds=1.0)
+    return seen
