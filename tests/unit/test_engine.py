@@ -138,7 +138,7 @@ def check(place: Place, job_id: str, request: dict[str, Any], seed: int = 7) -> 
 
 
 @given(st.lists(st.tuples(st.sampled_from(range(len(REQUESTS))), st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=6))
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 def test_the_engine_makes_what_generate_makes_in_any_order_and_any_company(
     catalog: Catalog, arrivals: list[tuple[int, int, int]]
 ) -> None:
@@ -365,11 +365,12 @@ def test_a_job_that_breaks_while_it_is_read_fails_alone(place: Place, monkeypatc
 
 def test_a_long_prime_is_read_in_turns_with_others(place: Place) -> None:
     long = place.submit({"model": "folk", "prime": {"format": "notes", "notes": "D4:0.5 " * 900}, "attributes": {"bars": 1}})
-    place.turn()
     short = place.submit(REQUESTS[5])
-    place.run(short)
-    assert place.store.get(long).status == "running"
-    place.run(long)
+    place.turn(4)
+    assert place.engine.work[long].reader is not None
+    assert place.engine.work[short].seats[0].drawn
+    place.run(long, short)
+    check(place, short, REQUESTS[5])
 
 
 def test_the_names_of_the_files_are_those_of_the_api(place: Place) -> None:

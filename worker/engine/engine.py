@@ -179,9 +179,8 @@ class Engine:
             self._break(work)
             return
         done, total = work.progress
-        if fresh := work.fresh_tokens():
-            self.store.progress(work.claim, done, total, fresh)
-            work.untold.clear()
+        self.store.progress(work.claim, done, total, work.fresh_tokens())
+        work.untold.clear()
         self.store.finish(work.claim, results, artifacts)
         self._drop(work)
 

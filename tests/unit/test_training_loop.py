@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from core.catalog import Catalog
+from core.checkpoint import load_checkpoint
+from core.errors import InvalidField, TrainingDiverged
+from core.generate import generate
+from core.brief import Brief
+from core.model import Dropout
+from core.sampling_params import SamplingParams
+from core.training import loop, run
+from core.training.batches import Batch
+from core.training.export import draw_curve, export
+from core.training.loop import Trainer, evaluate, negative_log_likelihood
+from core.training.recipes import RECIPES, Recipe
+from core.training.run import build_model, open_corpus
+from core.training.shakespeare import TextCorpus
+
+SENTENCE = "to be or not to be, that is the question.\n"
+RECIPE = Recipe(
+    corpus="shakespeare",
+    embedding=8,
+    hidden=16,
+    layers=2,
+    residual=True,
+    head=0,
+    dropout=Dropout(recurrent=0.1),
+    rows=8,
+    chunk=24,
+    learning_rate=2e-2,
+    weight_decay=0.01,
+    minutes=1.0,
+    warmup_updates=5,
+    evaluate_every_minutes=0.25,
+)
+
+
+class Clock:
+    """Every look at it is a quarter of a second later: an update takes so long, whatever the machine does meanwhile."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 0.25
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "time", Clock())
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "input.txt"
+    path.write_text(SENTENCE * 500)
+    return path
+
+
+def trainer(data: Path, out: Path, **changes: Any) -> Trainer:
+    recipe = replace(RECIPE, **changes)
+    torch.manual_seed(recipe.seed)
+    corpus = open_corpus(recipe, data)
+    return Trainer(build_model(recipe, corpus), corpus, recipe, out)
+
+
+def log(out: Path, kind: str) -> list[dict[str, Any]]:
+    entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [entry for entry in entries if entry["kind"] == kind]
+
+
+def test_a_tiny_corpus_trains_and_its_loss_falls(data: Path, tmp_path: Path) -> None:
+    run_ = trainer(data, tmp_path / "out")
+    run_.run()
+    assert run_.updates == 240  # a minute of quarter seconds
+    assert run_.tokens == 240 * 8 * 24
+    losses = [entry["loss"] for entry in log(tmp_path / "out", "train")]
+    held_out = [entry["nats"] for entry in log(tmp_path / "out", "validation")]
+    assert losses[-1] < 0.5 * losses[0]
+    assert held_out[-1] == min(held_out) == run_.best < 1.5
+    assert all(entry["gradient_norm"] > 0 for entry in log(tmp_path / "out", "train"))
+    rates = [entry["rate"] for entry in log(tmp_path / "out", "train")]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.05 * RECIPE.learning_rate
+
+
+def test_a_killed_run_goes_on_where_it_was(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0.0)
+    first = trainer(data, tmp_path / "out", minutes=0.25)
+    update = Trainer._update
+
+    def killed(self: Trainer, *arguments: Any) -> Any:
+        if self.updates == 20:
+            raise KeyboardInterrupt
+        return update(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_update", killed)
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    monkeypatch.setattr(Trainer, "_update", update)
+    second = trainer(data, tmp_path / "out", minutes=0.25)
+    second.resume()
+    assert (second.updates, second.tokens, second.seconds) == (first.updates, first.tokens, first.seconds)
+    for one, other in ((first.model, second.model), (first.mean, second.mean)):
+        assert all(torch.equal(weight, other.state_dict()[name]) for name, weight in one.state_dict().items())
+    moments, restored = (each.optimizer.state_dict()["state"] for each in (first, second))
+    assert all(torch.equal(moments[n]["exp_avg_sq"], restored[n]["exp_avg_sq"]) for n in moments)
+    second.run()
+    assert second.updates == 60
+    assert log(tmp_path / "out", "train")[-1]["update"] == 60
+
+
+def test_a_kill_while_it_is_saved_costs_nothing(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = trainer(data, tmp_path / "out", minutes=0.25)
+    first.run()
+
+    def half(saved: Any, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", half)
+    for save in (first._save, first._evaluate):
+        first.best = float("inf")
+        with pytest.raises(KeyboardInterrupt):
+            save()
+    second = trainer(data, tmp_path / "out")
+    second.resume()
+    assert second.updates == first.updates
+    torch.load(tmp_path / "out" / "best.pt", weights_only=True)
+
+
+def test_a_run_with_nothing_to_resume_starts_anew(data: Path, tmp_path: Path) -> None:
+    run_ = trainer(data, tmp_path / "out")
+    run_.resume()
+    assert run_.updates == 0
+
+
+def test_it_stops_early_when_validation_no_longer_improves(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_ = trainer(data, tmp_path / "out", patience=2, evaluate_every_minutes=0.05)
+    scores = iter([2.0, 1.5, 1.6, 1.7, 1.0])
+    monkeypatch.setattr(loop, "evaluate", lambda *_: type("Given", (), {"nats_per_unit": next(scores)}))
+    run_.run()
+    assert run_.best == 1.5
+    assert len(log(tmp_path / "out", "validation")) == 4
+    assert run_.seconds < 60
+
+
+class Given:
+    """A corpus of batches that are given."""
+
+    unit = "token"
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight = weight
+
+    def architecture_sizes(self) -> dict[str, Any]:
+        return {"vocabulary": 4, "features": (4,), "references": 0, "pitch_tokens": (0, 0)}
+
+    def tokenizer_config(self) -> dict[str, Any]:
+        return {}
+
+    def batch(self) -> Batch:
+        ones = np.ones((3, 2), np.int64)
+        weights = np.full((3, 2), self.weight, np.float32)
+        return Batch(ones[:, :, None], np.zeros((3, 2, 0), np.int64), None, ones, weights, np.ones(2, bool))
+
+    def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
+        while True:
+            yield self.batch()
+
+    def validation(self, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
+        yield self.batch(), 6
+
+
+def given_trainer(out: Path, corpus: Given) -> Trainer:
+    recipe = replace(RECIPE, rows=2)
+    return Trainer(build_model(recipe, corpus), corpus, recipe, out)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_clear_word(tmp_path: Path) -> None:
+    run_ = given_trainer(tmp_path, Given())
+    with torch.no_grad():
+        run_.model.head.bias[0] = float("nan")
+    before = run_.model.tables.clone()
+    with pytest.raises(TrainingDiverged, match=r"exploded at update 0.*Lower the learning rate"):
+        run_.run()
+    assert torch.equal(run_.model.tables, before)  # the broken gradient was not applied
+
+
+def test_gradients_that_vanish_end_the_run_with_a_clear_word(tmp_path: Path) -> None:
+    run_ = given_trainer(tmp_path, Given())
+    with torch.no_grad():
+        run_.model.head.bias[1] = 1e4  # sure of the one token that ever comes
+    with pytest.raises(TrainingDiverged, match=r"vanished.*100 updates"):
+        run_.run()
+    assert run_.updates == 99
+
+
+def test_the_likelihood_counts_among_what_is_allowed_and_by_its_weight() -> None:
+    logits = torch.tensor([[[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]]])
+    allowed = np.array([[[True, True, False, False], [True, False, False, True]]])
+    batch = Batch(
+        np.zeros((1, 2, 1), np.int64), np.zeros((1, 2, 0), np.int64), allowed, np.array([[1, 1]]),
+        np.array([[0.5, 0.0]], np.float32), np.ones(2, bool),
+    )  # fmt: skip
+    nats = negative_log_likelihood(logits, batch)
+    assert nats[0, 0].item() == pytest.approx(0.5 * np.log(1 + np.exp(-1)), rel=1e-6)
+    assert nats[0, 1] == 0.0
+
+
+def test_the_score_does_not_depend_on_how_many_rows_are_read_at_once(data: Path, tmp_path: Path) -> None:
+    run_ = trainer(data, tmp_path / "out")
+    corpus = run_.corpus
+    scores = [evaluate(run_.model, corpus.validation(rows, 24)) for rows in (1, 3, 64)]
+    assert len({score.units for score in scores}) == 1
+    assert max(score.nats for score in scores) == pytest.approx(min(score.nats for score in scores), rel=1e-5)
+
+
+def test_a_finished_run_becomes_a_checkpoint_that_writes(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run_ = trainer(data, out, minutes=0.3)
+    run_.run()
+    card = export("shakespeare", run_.recipe, run_.corpus, run_, out / "shakespeare")
+    catalog = Catalog(out)
+    assert catalog.card("shakespeare") == card
+    assert card.figures[0].value == pytest.approx(run_.best, abs=0.02)  # measured again, in half precision
+    assert card.trained["updates"] == run_.updates
+    loaded = load_checkpoint(out, card)
+    (result,) = generate(loaded, Brief(SamplingParams(seed=1), prompt="to be", words=5))
+    assert result.rendered.data.startswith(b"to be")
+
+
+def test_the_loss_curve_is_a_picture(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "out"
+    trainer(data, out, minutes=0.3).run()
+    draw_curve(out / "log.jsonl", out / "loss.png", "character")
+    assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_train_goes_from_data_to_a_checkpoint(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setitem(RECIPES, "shakespeare", RECIPE)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    folder = run.train("shakespeare", data, tmp_path / "out", minutes=0.2)
+    assert folder == tmp_path / "out" / "shakespeare"
+    assert Catalog(tmp_path / "out").card("shakespeare").trained["minutes"] == 0.2
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"log.jsonl", "loss.png", "last.pt", "best.pt", "shakespeare"}
+
+
+@pytest.mark.parametrize(("config", "folder", "field"), [("waltz", ".", "config"), ("shakespeare", "nowhere", "data")])
+def test_what_is_not_there_is_named(tmp_path: Path, config: str, folder: str, field: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        run.train(config, tmp_path / folder, tmp_path / "out")
+    assert refused.value.field == field
+
+
+def test_the_text_is_split_in_order_and_rows_read_on(data: Path) -> None:
+    corpus = TextCorpus(data, {"reset_probability": 0.0})
+    assert corpus.text + corpus.test_text == SENTENCE * 500
+    assert len(corpus.test_text) == pytest.approx(0.1 * len(SENTENCE * 500), abs=1)
+    batches = corpus.training(4, 10, seed=3)
+    first, second = next(batches), next(batches)
+    assert first.fresh.all()
+    for row in np.flatnonzero(~second.fresh):
+        assert second.features[0, row, 0] == first.targets[-1, row]
