@@ -2,7 +2,7 @@
 
 Over all disjoint windows of 256 characters at four offsets, the state empty at each start, as transformers of that
 context are measured; and once through the whole text with the state carried along, which is how a recurrent network
-reads. Floor: a Witten-Bell n-gram over characters, its order chosen on the end of the first 90 %.
+reads. Floor: a Witten-Bell n-gram over characters, its order chosen on the validation part of the first 90 %.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ WINDOW = 256
 OFFSETS = (0, 64, 128, 192)
 ROWS = 64
 LONGEST_CONTEXT = 7
-CHOOSING_SHARE = 0.03  # of the first 90 %, at its end: what chooses the n-gram's order
 QUICK_CHARACTERS = 4096
 PUBLISHED = "published elsewhere: nanoGPT 1.4697 (transformer, 10.6M weights, random windows of 256), minLSTM 1.555, minGRU 1.548"
 
@@ -59,12 +58,9 @@ def measure(options: Options) -> list[Measurement]:
     test = np.array(corpus.tokenizer.encode(corpus.test_text))
     if options.quick:
         test = test[: QUICK_CHARACTERS + 1]
-    size, start = corpus.tokenizer.size, round(len(corpus.tokens) * (1 - CHOOSING_SHARE))
-    choosing = corpus.tokens[start:]
-    print(
-        f"{len(corpus.tokens):,} characters to learn from, of which the last {len(choosing):,} choose; {len(test):,} to foresee\n"
-    )
-    on_validation, on_test = ngram_nats(corpus.tokens[:start], choosing, size), ngram_nats(corpus.tokens, test, size)
+    size, choosing = corpus.tokenizer.size, corpus.validation_tokens
+    print(f"{len(corpus.tokens):,} characters to learn from, {len(choosing):,} of them to choose by; {len(test):,} to foresee\n")
+    on_validation, on_test = ngram_nats(corpus.training_tokens, choosing, size), ngram_nats(corpus.tokens, test, size)
     print("Witten-Bell n-grams, nats per character, by the characters that they look back")
     heads, by_order = map(str, range(LONGEST_CONTEXT + 1)), {"validation": on_validation, "test": on_test}
     print(table(["on", *heads], [(split, *map(float, nats)) for split, nats in by_order.items()]), "\n")

@@ -38,7 +38,9 @@ def architecture_from_card(card: Card) -> Architecture:
 
 
 def architecture_to_card(architecture: Architecture) -> dict[str, Any]:
-    return {field.name: getattr(architecture, field.name) for field in fields(architecture)}
+    """The sizes as JSON keeps them: lists for tuples."""
+    sizes = {field.name: getattr(architecture, field.name) for field in fields(architecture)}
+    return {name: list(size) if isinstance(size, tuple) else size for name, size in sizes.items()}
 
 
 def pack_weights(model: RecurrentModel) -> bytes:

@@ -15,7 +15,7 @@ from core.music.pianoroll import piano_roll_svg
 from core.music.piece import Piece
 from web.beat_grid import DRUM_LABELS
 from web.renderings import Offer, available
-from web.wording import FINISHES
+from web.wording import FINISHES, choice_label
 from worker.jobs.store import JobRecord, JobStore
 
 DOWNLOADS = {"mid": "MIDI", "musicxml": "MusicXML", "abc": "ABC", "txt": "TXT"}
@@ -28,6 +28,8 @@ class Variation:
     number: int
     seed: int
     finish: str
+    decided: str
+    """What the model was told or decided, such as "reel, D major, 4/4"; empty for text."""
     figures: dict[str, Any]
     artifact: str
     downloads: list[tuple[str, Offer]] = field(default_factory=list)
@@ -52,6 +54,7 @@ def variations(record: JobRecord, store: JobStore) -> Iterator[Variation]:
             "number": number,
             "seed": result["seed"],
             "finish": str(FINISHES.get(result["finish_reason"], result["finish_reason"])),
+            "decided": ", ".join(choice_label(name, value) for name, value in result.get("attributes", {}).items()),
             "figures": figures,
             "artifact": downloads[0][1].name,
             "downloads": downloads,

@@ -36,10 +36,9 @@ FIELD_LABELS = {
 
 # The names in the cards; a style that is not here is shown as the card has it.
 STYLES = {
-    "air": _l("air"), "barndance": _l("barndance"), "clog": _l("clog"), "double jig": _l("double jig"),
-    "highland fling": _l("Highland fling"), "hornpipe": _l("hornpipe"), "jig": _l("jig"), "march": _l("march"),
-    "mazurka": _l("mazurka"), "polka": _l("polka"), "reel": _l("reel"), "set dance": _l("set dance"), "slide": _l("slide"),
-    "slip jig": _l("slip jig"), "strathspey": _l("strathspey"), "waltz": _l("waltz"),
+    "air": _l("air"), "clog": _l("clog"), "fling": _l("fling"), "hornpipe": _l("hornpipe"), "jig": _l("jig"),
+    "march": _l("march"), "polka": _l("polka"), "reel": _l("reel"), "schottische": _l("schottische"), "slip jig": _l("slip jig"),
+    "song": _l("song"), "strathspey": _l("strathspey"), "waltz": _l("waltz"),
     "afrobeat": _l("Afrobeat"), "afrocuban": _l("Afro-Cuban"), "blues": _l("blues"), "country": _l("country"),
     "dance": _l("dance music"), "funk": _l("funk"), "gospel": _l("gospel"), "highlife": _l("highlife"),
     "hiphop": _l("hip-hop"), "jazz": _l("jazz"), "latin": _l("Latin"), "middleeastern": _l("Middle Eastern"),
@@ -88,9 +87,13 @@ def style_label(name: str) -> str:
     return str(STYLES.get(name, name))
 
 
-def choice_label(attribute: str, name: str) -> str:
-    """How one choice of a card's attribute reads on the page."""
-    return {"key": key_label, "style": style_label}.get(attribute, str)(name)
+def tempo_label(tempo: float) -> str:
+    return f"♩ = {tempo:g}"
+
+
+def choice_label(attribute: str, value: str | float) -> str:
+    """How one choice of an attribute reads on the page."""
+    return {"key": key_label, "style": style_label, "tempo": tempo_label}.get(attribute, str)(value)
 
 
 def in_language(texts: dict[str, str]) -> str:

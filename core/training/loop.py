@@ -136,7 +136,8 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip))
-        self._check(float(loss), norm)
+        measured = float(loss.detach())
+        self._check(measured, norm)
         self.optimizer.step()
         self.updates += 1
         self.tokens += int(weight)
@@ -144,7 +145,7 @@ class Trainer:
         with torch.no_grad():
             for mean, weight_now in zip(self.mean.parameters(), self.model.parameters(), strict=True):
                 mean.lerp_(weight_now, 1 - decay)
-        return float(loss), norm, (state[0].detach().float(), state[1].detach().float())
+        return measured, norm, (state[0].detach().float(), state[1].detach().float())
 
     def _check(self, loss: float, norm: float) -> None:
         self.vanished = self.vanished + 1 if norm < VANISHED_NORM else 0

@@ -34,6 +34,7 @@ function watch() {
     const text = news.textContent;
     news.replaceWith(status); // the live region stays in the page, so that its new text is read out
     document.title = page.title;
+    job.dataset.status = fresh.dataset.status;
     job.replaceChildren(...fresh.childNodes);
     say(text.trim());
     job.dispatchEvent(new CustomEvent("results", { bubbles: true }));
