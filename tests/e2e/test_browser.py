@@ -142,7 +142,7 @@ def test_an_uploaded_tune_comes_back_note_for_note_and_four_bars_longer(page: Pa
     expect(page.locator(".variation")).to_have_count(2)
     for number in (1, 2):
         result = page.locator(f"#variation-{number}")
-        expect(result.get_by_role("img", name="Piano roll")).to_be_visible()
+        expect(result.get_by_role("img", name=f"Variation {number}")).to_be_visible()
         expect(result.locator(".roll-prime").first).to_be_attached()
         expect(result.locator(".roll-new").first).to_be_attached()
         expect(result).to_contain_text("4 bars")
