@@ -103,11 +103,22 @@ class RecurrentModel(nn.Module):
         self.head = nn.Linear(a.head or top, a.vocabulary)
         pitches = a.pitch_tokens[1]
         self.relative = nn.Parameter(torch.zeros(a.references, max(0, 2 * pitches - 1)))
+        pitch = torch.arange(pitches)
+        self.distances: Tensor  # (pitches, pitches): where a table holds the bonus of each pitch (columns), by reference (rows)
+        self.register_buffer("distances", pitch[None, :] - pitch[:, None] + pitches - 1, persistent=False)
+        self.bonus_table: Tensor  # of `relative` as it was when the model was last set to evaluation
+        self.register_buffer("bonus_table", torch.zeros(a.references * (pitches + 1), pitches), persistent=False)
         for layer in self.lstm:
             _, _, input_bias, hidden_bias = layer.all_weights[0]
             with torch.no_grad():  # an open forget gate at the start: Jozefowicz et al. 2015
                 input_bias[a.hidden : 2 * a.hidden] = 1.0
                 hidden_bias.zero_()
+
+    def train(self, mode: bool = True) -> RecurrentModel:
+        """As nn.Module's; `eval()` (train(False)) lays out the relative tables, so call it after the weights are loaded."""
+        if not mode:
+            self.bonus_table = self._bonus_table().detach()
+        return super().train(mode)
 
     def empty_state(self, rows: int) -> State:
         """The state before anything was read: zeros."""
@@ -184,14 +195,18 @@ class RecurrentModel(nn.Module):
         logits: Tensor = self.head(x).float()
         first, count = self.architecture.pitch_tokens
         if self.architecture.references:
-            relative = sum(F.embedding(references[..., r], self._by_reference(r)) for r in range(self.architecture.references))
-            pitches = logits[..., first : first + count] + relative
+            pitches = logits[..., first : first + count] + self._bonuses(references)
             logits = torch.cat([logits[..., :first], pitches, logits[..., first + count :]], dim=-1)
         return logits
 
-    def _by_reference(self, r: int) -> Tensor:
-        """Table r as a matrix (pitches + 1, pitches): row p is the bonus of each pitch when the reference is p; none adds 0."""
-        count = self.architecture.pitch_tokens[1]
-        pitch = torch.arange(count, device=self.relative.device)
-        matrix = self.relative[r][pitch[None, :] - pitch[:, None] + count - 1]
-        return torch.cat([matrix, torch.zeros(1, count, device=matrix.device)])
+    def _bonuses(self, references: Tensor) -> Tensor:
+        """What the tables add to each pitch: references (..., r) → (..., pitches). The reference "none" adds nothing."""
+        starts = torch.arange(references.shape[-1], device=references.device) * (self.distances.shape[0] + 1)
+        index = (references + starts).view(-1, references.shape[-1])
+        table = self._bonus_table() if self.training else self.bonus_table
+        return F.embedding_bag(index, table, mode="sum").view(*references.shape[:-1], -1)
+
+    def _bonus_table(self) -> Tensor:
+        """(r · (pitches + 1), pitches): a row for each reference pitch, and one of zeros for "none"."""
+        tables = self.relative[:, self.distances]  # (r, pitches, pitches)
+        return torch.cat([tables, torch.zeros_like(tables[:, :1])], dim=1).flatten(0, 1)

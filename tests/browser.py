@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
@@ -77,7 +78,7 @@ def audit(page: Page) -> list[str]:
     ]
     if levels.count(1) != 1 or levels[0] != 1:
         faults.append(f"headings {levels}: a page begins with its one h1")
-    faults += [f"h{after} follows h{before}" for before, after in zip(levels, levels[1:], strict=False) if after > before + 1]
+    faults += [f"h{after} follows h{before}" for before, after in pairwise(levels) if after > before + 1]
     if page.locator("html").get_attribute("lang") not in ("en", "pt"):
         faults.append("the page does not say its language")
     if not page.title().strip():

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 import torch
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 
 from core.catalog import CHECKPOINTS, Catalog
 from core.errors import StoreUnavailable
@@ -75,13 +75,17 @@ def main() -> None:
     engine_thread = threading.Thread(target=or_end_the_process(engine.run), name="engine", daemon=True)
     reaper_thread = threading.Thread(target=or_end_the_process(reap), name="reaper", daemon=True)
 
+    @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
+    def begin(**_: object) -> None:
+        """Only now: before it is ready Celery does not hear SIGTERM, and what was claimed could not be handed back."""
+        engine_thread.start()
+        reaper_thread.start()
+
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
     def hand_back(**_: object) -> None:
         stopped.set()
         engine.stop()
 
-    engine_thread.start()
-    reaper_thread.start()
     try:
         celery_worker = app.Worker(
             hostname=name, loglevel=settings.log_level, without_gossip=True, without_mingle=True, without_heartbeat=True
@@ -89,7 +93,8 @@ def main() -> None:
         celery_worker.start()
     finally:
         hand_back()
-        engine_thread.join(ENGINE_STOP_SECONDS)
+        if engine_thread.is_alive():
+            engine_thread.join(ENGINE_STOP_SECONDS)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from browser import Witness, audit, chromium
 from conftest import valkey_binary
 from launcher import Launcher, free_port
-from playwright.sync_api import Browser, Download, FilePayload, Locator, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from core.music.abc_in import read_abc
 from core.music.beats import read_beats
@@ -93,26 +93,20 @@ def open_studio(page: Page, model: str, way: str = "") -> None:
 
 
 def press_and_wait(page: Page) -> None:
-    """From the form to the results."""
+    """From the form to the results, both of them pages that everybody can use."""
+    assert audit(page) == []
     page.locator("#generate").click()
     page.wait_for_url("**/jobs/*")
-    wait_for_results(page)
-
-
-def wait_for_results(page: Page) -> None:
     job = page.locator("#job")
     expect(job).to_have_attribute("data-status", ENDED, timeout=JOB_MILLISECONDS)
     assert job.get_attribute("data-status") == "succeeded", page.locator("#status").inner_text()
+    assert audit(page) == []
 
 
 def download(page: Page, name: str) -> bytes:
     with page.expect_download() as waiting:
         page.locator(f'a.download[download="{name}"]').click()
-    return content(waiting.value)
-
-
-def content(file: Download) -> bytes:
-    return Path(file.path()).read_bytes()
+    return Path(waiting.value.path()).read_bytes()
 
 
 def notes_of(piece: Piece) -> tuple[Note, ...]:
@@ -131,8 +125,7 @@ def assert_continues(made: Piece, prime: Piece, bars: int) -> None:
 
 
 def test_an_uploaded_tune_comes_back_note_for_note_and_four_bars_longer(page: Page) -> None:
-    open_studio(page, "folk")
-    page.locator("#prime-format-midi").check()
+    open_studio(page, "folk", "midi")
     page.locator("#prime-file").set_input_files(tune_file())
     page.locator("#bars").fill("4")
     page.locator("#variations").select_option("2")
@@ -150,7 +143,7 @@ def test_an_uploaded_tune_comes_back_note_for_note_and_four_bars_longer(page: Pa
     for file in files:
         assert_continues(read_midi(file), reel(), bars=4)
     assert files[0] != files[1]
-    assert download(page, "continuation-1.abc").startswith(b"X:1")
+    assert b"\nEBBA B2EB | B2AB dBAG |" in download(page, "continuation-1.abc")
     assert b"<score-partwise" in download(page, "continuation-1.musicxml")
 
 
@@ -212,7 +205,7 @@ def test_again_gives_the_same_bytes_and_onwards_begins_with_the_result(page: Pag
     expect(page.locator("#seed")).to_have_value(seed)
     expect(page.locator("#temperature")).to_have_value("1.1")
     expect(page.locator("#key")).to_have_value("D minor")
-    expect(page.locator("#notes")).to_be_visible()
+    expect(page.locator("#notes")).not_to_have_value("")
     press_and_wait(page)
     assert download(page, "continuation-1.mid") == first
 
@@ -224,47 +217,127 @@ def test_again_gives_the_same_bytes_and_onwards_begins_with_the_result(page: Pag
     assert_continues(read_midi(download(page, "continuation-1.mid")), read_midi(first), bars=2)
 
 
+def test_what_is_typed_while_another_models_choices_are_on_their_way_stays(page: Page, address: str) -> None:
+    held: list[Route] = []
+    page.goto("/")
+    page.route(f"{address}/", held.append)
+    with page.expect_request(f"{address}/"):
+        page.locator("#model-folk").check()
+    page.locator("#bars").fill("3")
+    page.locator("#seed").press_sequentially("12")
+    page.locator("#seed").press("ArrowLeft")
+    page.unroute(f"{address}/")
+    held[0].continue_()
+    expect(page.locator("#prime-format-notes")).to_be_checked()
+    expect(page.locator("#bars")).to_have_value("3")
+    expect(page.locator("#seed")).to_be_focused()
+    page.keyboard.type("7")
+    expect(page.locator("#seed")).to_have_value("172")
+
+
+def test_a_rhythm_is_put_in_with_one_press_and_the_result_can_be_heard(page: Page) -> None:
+    open_studio(page, "drums", "beats")
+    page.get_by_role("button", name="Samba").click()
+    expect(page.locator("#hit-ride-0")).to_be_checked()
+    page.locator("#bars").fill("1")
+    press_and_wait(page)
+    result = page.locator("#variation-1")
+    result.get_by_role("button", name="Play").click()
+    expect(result.locator(".playhead")).to_be_visible()
+    result.get_by_role("button", name="Stop").click()
+    expect(result.locator(".playhead")).to_be_hidden()
+    expect(result.get_by_role("button", name="Play")).to_be_visible()
+
+
 def test_everything_works_without_javascript_and_in_portuguese(plain_page: Page) -> None:
     page = plain_page
     page.goto("/")
-    page.locator("#model-folk").check()
-    page.get_by_role("button", name="Show what this model offers").click()
     page.get_by_role("link", name="Português").click()
     expect(page.locator("html")).to_have_attribute("lang", "pt")
+    expect(page.locator("h1")).to_have_text("Dê dois compassos. Ele continua.")
     page.locator("#model-folk").check()
-    page.get_by_role("button", name="Mostrar").click()
+    page.get_by_role("button", name="Mostrar o que este modelo oferece").click()
     page.locator("#prime-format-midi").check()
     page.locator("#prime-file").set_input_files(tune_file())
-    page.locator("#bars").fill("24")
-    page.locator("#generate").click()
-    page.wait_for_url("**/jobs/*")
-    expect(page.locator('meta[http-equiv="refresh"]')).to_be_attached()
-    wait_for_results(page)
-    expect(page.locator('meta[http-equiv="refresh"]')).not_to_be_attached()
+    page.locator("#bars").fill("32")
+    looks: list[str] = []
+    page.on("request", lambda request: looks.append(request.url) if "/jobs/" in request.url else None)
+    press_and_wait(page)
+    assert len(looks) > 1  # it looked again by itself
     expect(page.locator("#status")).to_have_text("Um resultado está pronto.")
-    assert_continues(read_midi(download(page, "continuation-1.mid")), reel(), bars=24)
+    expect(page.get_by_role("img", name="Variação 1")).to_be_visible()
+    assert_continues(read_midi(download(page, "continuation-1.mid")), reel(), bars=32)
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("#status")).to_have_text("One result is ready.")
 
 
-def test_a_fault_is_told_at_its_field_and_what_was_typed_stays(page: Page, witness: Witness) -> None:
+def test_faults_are_told_at_their_fields_and_what_was_typed_stays(page: Page, witness: Witness) -> None:
     open_studio(page, "folk", "notes")
-    page.locator("#notes").fill("C4:1 E4:1 H9:1")
-    page.locator("#tempo").fill("9999")
-    page.locator("#seed").fill("5")
+    summary, notes, tempo = page.locator("#faults"), page.locator("#notes"), page.locator("#tempo")
+    notes.fill("C4:1 E4:1 H9:1")
+    tempo.fill("9999")
+    page.locator("#top-k").evaluate("field => (field.closest('details').open = true)")
+    page.locator("#top-p").fill("much")
     page.locator("#generate").click()
-    summary = page.locator("#faults")
     expect(summary).to_be_focused()
+    expect(summary.get_by_role("listitem")).to_have_count(2)
+    expect(tempo).to_have_accessible_description(re.compile("^This must be at most 400"))
+    expect(page.locator("#top-p")).to_have_value("much")
+    expect(page.locator("#top-p-fault")).to_be_visible()
+    expect(notes).to_have_value("C4:1 E4:1 H9:1")
+    summary.get_by_role("link", name="Tempo").click()
+    expect(tempo).to_be_focused()
     assert audit(page) == []
+
+    tempo.fill("100")
+    page.locator("#top-p").fill("0.9")
+    page.locator("#generate").click()
+    expect(summary.get_by_role("listitem")).to_have_count(1)
+    expect(notes).to_have_accessible_description(re.compile(r"^Typed notes, character 11: 'H9:1' is no note\."))
+    summary.get_by_role("link", name="Notes").click()
+    expect(notes).to_be_focused()
+
     page.locator("#prime-format-abc").check()
+    page.locator("#abc").fill("K:Hm\nABc")
+    page.locator("#generate").click()
+    expect(page.locator("#abc-fault")).to_contain_text("'Hm' is no key")
+    assert audit(page) == []
+    assert witness.complaints == [FAULTY_FORM] * 3
+    witness.complaints.clear()
+
+    page.locator("#abc").fill("K:Em\nEFG2 B4|")
+    expect(tempo).to_have_value("100")
+    press_and_wait(page)
+    assert [note.pitch for note in notes_of(read_midi(download(page, "continuation-1.mid")))][:4] == [64, 66, 67, 71]
+
+
+def test_a_file_that_is_no_tune_is_refused_at_its_field(page: Page, witness: Witness) -> None:
+    open_studio(page, "folk", "midi")
+    file, fault = page.locator("#prime-file"), page.locator("#prime-file-fault")
+    file.set_input_files({"name": "large.mid", "mimeType": "audio/midi", "buffer": bytes(1_000_001)})
+    page.locator("#generate").click()
+    expect(fault).to_have_text("The file is larger than 1 MB.")  # told before anything is sent
+    expect(file).to_be_focused()
+    assert audit(page) == []
+    file.set_input_files({"name": "cut.mid", "mimeType": "audio/midi", "buffer": write_midi(reel())[:100]})
+    page.locator("#generate").click()
+    expect(page.locator("#faults")).to_contain_text("Please choose the file again")
+    expect(fault).to_contain_text("byte")
+    assert witness.complaints.pop() == FAULTY_FORM
+    file.set_input_files(tune_file())
+    page.locator("#bars").fill("1")
+    press_and_wait(page)
 
 
 def test_a_long_job_is_watched_and_cancelled_from_its_page(page: Page) -> None:
-    open_studio(page, "folk", "none")
-    page.locator("#bars").fill("128")
+    open_studio(page, "shakespeare")
+    page.locator("#length").fill("5000")
     page.locator("#variations").select_option("8")
     with page.expect_request("**/events"):
         page.locator("#generate").click()
     expect(page.locator('#progress[value]:not([value="0"])')).to_be_visible(timeout=JOB_MILLISECONDS)
-    expect(page.locator("#status")).to_have_text("It is playing.")
+    expect(page.locator("#live")).to_have_text(re.compile(r"\w+"))
+    expect(page.locator("#status")).to_have_text("It is writing.")
     assert audit(page) == []
     page.locator("#cancel").click()
     expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
@@ -272,3 +345,21 @@ def test_a_long_job_is_watched_and_cancelled_from_its_page(page: Page) -> None:
     expect(page.locator(".variation")).to_have_count(0)
     page.goto("/jobs")
     expect(page.locator(".history li").first).to_contain_text("cancelled")
+    assert audit(page) == []
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_every_page_can_be_read_aloud(page: Page, witness: Witness, language: str) -> None:
+    page.goto(f"/language/{language}")
+    for path in ("/", "/?model=folk", "/?kind=text", "/jobs", "/models", "/help/notation", "/docs"):
+        page.goto(path)
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        assert audit(page) == [], path
+    for model in ("folk", "drums"):
+        open_studio(page, model)
+        for way in page.locator('input[name="prime_format"]').all():
+            way.check()
+            assert audit(page) == []
+    page.goto("/jobs/not-there")
+    assert audit(page) == []
+    assert witness.complaints.pop() == "Failed to load resource: the server responded with a status of 404 (NOT FOUND)"

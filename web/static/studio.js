@@ -7,15 +7,23 @@ const MAX_FILE_BYTES = 1_000_000;
 let showing = null; // the request on its way, if any
 let plainly = false; // without help from here, when that failed
 
-async function show(action) {
-  showing?.abort();
-  showing = new AbortController();
+function typed(action) {
   const body = new FormData(form);
   body.set("do", action);
   body.delete("prime_file");
+  return body;
+}
+
+const said = (body) => new URLSearchParams(body).toString();
+
+async function show(action) {
+  showing?.abort();
+  showing = new AbortController();
+  const body = typed(action);
   const response = await fetch(form.action, { method: "POST", body, signal: showing.signal });
   if (!response.ok) throw new Error(response.statusText);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (said(typed(action)) !== said(body)) return show(action); // more was typed meanwhile, which would be lost
   replaceChoices(page.getElementById("choices"));
 }
 
@@ -33,6 +41,7 @@ function replaceChoices(fresh) {
   if (!focused) return;
   const again = focused.id ? document.getElementById(focused.id) : fresh.querySelector(`button[value="${focused.value}"]`);
   again?.focus();
+  if (focused.selectionStart !== null) again?.setSelectionRange?.(focused.selectionStart, focused.selectionEnd);
 }
 
 function refuseLargeFile(event) {
