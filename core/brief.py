@@ -49,6 +49,9 @@ class Context(Protocol):
 
     def reset(self, row: int, bars_total: int = 0, bar_ticks: int = 0) -> None: ...
 
+    def rest(self, row: int) -> None:
+        """Nobody is in the row until it is reset or copied to."""
+
     def copy_row(self, row: int, source: Any, source_row: int) -> None: ...
 
     def inputs(self) -> tuple[Ints, Ints, Bools]: ...

@@ -21,7 +21,7 @@ HOLD_SECONDS = 20.0  # then the reaper's re-sent wake-ups are enough
 def register(app: Celery, store: JobStore, engine: Engine) -> None:
     """Bind the wake-up task of this process to its engine."""
 
-    @app.task(name=WAKE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+    @app.task(name=WAKE_TASK, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]
     def wake(job_id: str) -> None:
         engine.wake()
         give_up = time.monotonic() + HOLD_SECONDS

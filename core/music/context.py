@@ -26,7 +26,10 @@ STEP_EMPTY, STEP_PITCHED, STEP_HELD = 0, 1, 2
 
 
 class MusicContext:
-    """Bookkeeping of `rows` sequences. `reset` a row, then `inputs()` → draw or force a token → `advance(tokens)`."""
+    """Bookkeeping of `rows` sequences. `reset` a row, then `inputs()` → draw or force a token → `advance(tokens)`.
+
+    A row that was not reset yet, or was told to `rest`, stays as it is whatever it is given.
+    """
 
     def __init__(self, vocabulary: MusicVocabulary, rows: int) -> None:
         self.v, self.rows = vocabulary, rows
@@ -40,7 +43,7 @@ class MusicContext:
         self._tonics = np.array(v.tonic_by_choice)
         self._allowed_in_header = self._header_masks()
         shape = (rows,)
-        self.count = np.zeros(shape, np.int64)  # tokens read
+        self.count = np.zeros(shape, np.int64)  # tokens read; 0: at rest
         self.last = np.zeros(shape, np.int64)
         self.attribute = {name: np.zeros(shape, np.int64) for name in v.attributes}
         self.bar_length = np.full(shape, self._bar_ticks[0])
@@ -96,6 +99,10 @@ class MusicContext:
         self.code_memory[row], self.length_memory[row] = 0, self.no_duration
         self.said[row], self.run[row], self.said_count[row] = -1, 0, 0
 
+    def rest(self, row: int) -> None:
+        """Nobody is in the row until it is reset or copied to: it costs no time."""
+        self.count[row] = self.said_count[row] = 0
+
     def copy_row(self, row: int, source: MusicContext, source_row: int) -> None:
         """Take over a sequence from another context of the same vocabulary."""
         for name, values in vars(source).items():
@@ -121,7 +128,7 @@ class MusicContext:
         self._read_duration(tokens, body & (tokens >= v.first_duration))
         self._remember(tokens, body)
         self.last = tokens.copy()
-        self.count = self.count + 1
+        self.count = self.count + (self.count > 0)
 
     def _read_pitch(self, tokens: Ints, here: NDArray[np.bool_]) -> None:
         index = np.where(here, tokens - self.v.first_pitch, 0)

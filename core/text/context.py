@@ -20,6 +20,9 @@ class TextContext:
     def reset(self, row: int, bars_total: int = 0, bar_ticks: int = 0) -> None:
         self.last[row] = self.start
 
+    def rest(self, row: int) -> None:
+        """Nobody is in the row: a text has nothing to put away."""
+
     def copy_row(self, row: int, source: TextContext, source_row: int) -> None:
         self.last[row] = source.last[source_row]
 

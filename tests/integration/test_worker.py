@@ -4,7 +4,6 @@ import signal
 import time
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,8 +29,8 @@ pytestmark = pytest.mark.integration
 BEATS = {"format": "beats", "beats": {"kick": "x...x...x...x...", "snare": "....x.......x..."}}
 NOTES = {"format": "notes", "notes": "D4:1 F4:0.5 A4:0.5 D5:1 r:0.5 A4:1"}
 SHORT: dict[str, Any] = {"model": "folk", "prime": NOTES, "attributes": {"bars": 2}, "variations": 2, "sampling": {"seed": 7}}
-LONG: dict[str, Any] = {"kind": "text", "prompt": "to be", "length": {"words": 300}, "variations": 2, "sampling": {"seed": 11}}
-ENDLESS: dict[str, Any] = {"model": "drums", "prime": BEATS, "attributes": {"bars": 128}, "variations": 8, "sampling": {"seed": 3}}
+LONG: dict[str, Any] = {"kind": "text", "prompt": "to be", "length": {"words": 300}, "variations": 2, "sampling": {"seed": 1}}
+ENDLESS: dict[str, Any] = {"model": "drums", "prime": BEATS, "attributes": {"bars": 128}, "variations": 8}
 MIXED = [
     {"model": "folk", "attributes": {"bars": 3}, "variations": 3},
     {"model": "drums", "prime": BEATS, "attributes": {"bars": 2}, "variations": 2},
@@ -70,10 +69,12 @@ def client(store: RedisJobStore, catalog: Catalog, settings: Settings) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def workers(store: RedisJobStore, settings: Settings, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def workers(
+    store: RedisJobStore, settings: Settings, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
     """The workers of this module; a test says with `ensure` how many it needs, and may end any of them."""
-    folder = tmp_path_factory.mktemp("workers")
-    made = Fleet(folder, store, REDIS_URL=settings.redis_url, RITORNELLO_CHECKPOINTS=str(catalog.folder), RITORNELLO_DEVICE="cpu")
+    variables = {"REDIS_URL": settings.redis_url, "RITORNELLO_CHECKPOINTS": str(catalog.folder), "RITORNELLO_DEVICE": "cpu"}
+    made = Fleet(tmp_path_factory.mktemp("workers"), store, **variables)
     yield made
     made.stop()
 

@@ -20,9 +20,8 @@ def melodies(draw: st.DrawFn) -> tuple[Piece, dict[str, str | float | None]]:
     meter, key = draw(st.sampled_from(FOLK.meters)), draw(st.sampled_from(FOLK.keys))
     tick, notes = 0, []
     lengths = st.one_of(st.integers(1, 12), st.integers(1, 400))
-    for rest, length, pitch in draw(
-        st.lists(st.tuples(st.sampled_from([0, 0, 0, 6, 17, 150]), lengths, st.sampled_from(FOLK.pitches)), min_size=1, max_size=12)
-    ):
+    spans = st.tuples(st.sampled_from([0, 0, 0, 6, 17, 150]), lengths, st.sampled_from(FOLK.pitches))
+    for rest, length, pitch in draw(st.lists(spans, min_size=1, max_size=12)):
         notes.append(Note(20 * (tick + rest), 20 * length, pitch))
         tick += rest + length
     bar = FOLK.bar_ticks(meter)

@@ -6,7 +6,9 @@ from core.music.dynamics import LOUDEST, SOFTEST, beat_ticks, shape_dynamics
 from core.music.piece import Note, Piece, Track
 
 
-def velocities(notes: list[Note], prime: Piece | None = None, percussion: bool = False, meter: tuple[int, int] = (4, 4)) -> list[int]:
+def velocities(
+    notes: list[Note], prime: Piece | None = None, percussion: bool = False, meter: tuple[int, int] = (4, 4)
+) -> list[int]:
     bar = 480 * 4 * meter[0] // meter[1]
     return [note.velocity for note in shape_dynamics(notes, prime, percussion, 0, bar, beat_ticks(meter, 480))]
 
@@ -22,7 +24,8 @@ def test_a_jig_has_two_beats_in_a_bar() -> None:
 
 
 @pytest.mark.parametrize(
-    ("meter", "ticks"), [((4, 4), 480), ((2, 2), 960), ((6, 8), 720), ((12, 8), 720), ((3, 8), 240), ((6, 4), 1440), ((3, 4), 480)]
+    ("meter", "ticks"),
+    [((4, 4), 480), ((2, 2), 960), ((6, 8), 720), ((12, 8), 720), ((3, 8), 240), ((6, 4), 1440), ((3, 4), 480)],
 )
 def test_the_beat_of_a_metre(meter: tuple[int, int], ticks: int) -> None:
     assert beat_ticks(meter, 480) == ticks

@@ -92,8 +92,9 @@ class Place:
     def idle(self) -> bool:
         """Nothing of any job is left in the engine."""
         runners = self.engine.runners.values()
-        turns = self.engine.turns.next()
-        return not self.engine.work and self.engine.slots.free == self.slots and turns is None and not any(r.seats for r in runners)
+        nobody_reads = self.engine.turns.next() is None
+        nobody_draws = not any(runner.seats for runner in runners)
+        return not self.engine.work and self.engine.slots.free == self.slots and nobody_reads and nobody_draws
 
 
 def _seeded(request: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -156,7 +157,9 @@ def test_the_engine_makes_what_generate_makes_in_any_order_and_any_company(
     assert place.idle()
 
 
-def test_several_models_run_at_once_and_no_more_slots_are_taken_than_there_are(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_models_run_at_once_and_no_more_slots_are_taken_than_there_are(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     most, models = [0], set()
     step = ModelRunner.step
 
@@ -271,7 +274,9 @@ def test_a_result_made_while_the_store_is_away_is_stored_when_it_is_back(away_pl
     assert place.idle()
 
 
-def test_a_failure_found_while_the_store_is_away_is_told_when_it_is_back(away_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_found_while_the_store_is_away_is_told_when_it_is_back(
+    away_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = away_place
     assert isinstance(place.store, SometimesAway)
     job_id = place.submit(REQUESTS[0])

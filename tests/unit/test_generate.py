@@ -74,13 +74,17 @@ def check_continuation(name: str, prime: Piece, bars: int, seed: int) -> None:
 
 @given(primes(), st.integers(1, 2), st.integers(0, 99))
 @settings(deadline=None, max_examples=25)
-def test_a_continued_melody_begins_with_the_prime_tick_for_tick_and_ends_on_its_bar_line(prime: Piece, bars: int, seed: int) -> None:
+def test_a_continued_melody_begins_with_the_prime_tick_for_tick_and_ends_on_a_bar_line(
+    prime: Piece, bars: int, seed: int
+) -> None:
     check_continuation("folk", prime, bars, seed)
 
 
 @given(primes(percussion=True), st.integers(1, 2), st.integers(0, 99))
 @settings(deadline=None, max_examples=15)
-def test_a_continued_beat_begins_with_the_prime_tick_for_tick_and_ends_on_its_bar_line(prime: Piece, bars: int, seed: int) -> None:
+def test_a_continued_beat_begins_with_the_prime_tick_for_tick_and_ends_on_a_bar_line(
+    prime: Piece, bars: int, seed: int
+) -> None:
     check_continuation("drums", prime, bars, seed)
 
 

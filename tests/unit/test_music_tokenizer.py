@@ -93,7 +93,9 @@ def test_a_pickup_stands_at_the_end_of_a_bar_that_begins_with_silence() -> None:
 
 @given(st.integers(0, 5000), st.sampled_from([24, 25, 96, 333, 480]), st.sampled_from([36, 72, 96]), st.integers(0, 9000))
 @settings(deadline=None)
-def test_the_last_metre_change_is_a_bar_line_and_ticks_come_back_from_their_places(at: int, ticks: int, bar: int, tick: int) -> None:
+def test_the_last_metre_change_is_a_bar_line_and_ticks_come_back_from_their_places(
+    at: int, ticks: int, bar: int, tick: int
+) -> None:
     piece = Piece(ticks, (), meters=(MeterChange(0, 3, 4), MeterChange(at, 4, 4)))
     grid = FOLK.grid(piece, bar)
     assert grid.anchor_place % bar == 0

@@ -30,7 +30,9 @@ def distribution(*rows: tuple[np.ndarray, np.ndarray, SamplingParams, np.ndarray
     return probabilities(np.stack(logits), np.stack(allowed), params, np.stack(seen))
 
 
-def of(logits: Sequence[float], params: SamplingParams, allowed: Sequence[bool] | None = None, seen: Sequence[bool] = ()) -> np.ndarray:
+def of(
+    logits: Sequence[float], params: SamplingParams, allowed: Sequence[bool] = (), seen: Sequence[bool] = ()
+) -> np.ndarray:
     size = len(logits)
     row = (np.array(logits, np.float32), np.array(allowed or [True] * size), params, np.array(seen or [False] * size))
     return distribution(row)[0]
@@ -62,7 +64,9 @@ def test_top_p_counts_the_mass_that_top_k_has_left() -> None:
 
 @given(LOGITS, MASKS, st.sampled_from([0.01, 0.5, 1.0]), st.integers(0, 5))
 @few
-def test_temperature_zero_is_the_likeliest_allowed_token(logits: np.ndarray, allowed: np.ndarray, top_p: float, top_k: int) -> None:
+def test_temperature_zero_is_the_likeliest_allowed_token(
+    logits: np.ndarray, allowed: np.ndarray, top_p: float, top_k: int
+) -> None:
     greedy = SamplingParams(temperature=0.0, top_p=top_p, top_k=top_k)
     best = int(np.argmax(np.where(allowed, logits, -np.inf)))  # of equally likely ones the first
     expected = np.zeros(SIZE)
@@ -72,7 +76,9 @@ def test_temperature_zero_is_the_likeliest_allowed_token(logits: np.ndarray, all
 
 @given(LOGITS, MASKS, st.floats(0.01, 1.0))
 @few
-def test_the_nucleus_is_the_smallest_set_that_reaches_p_and_sums_to_one(logits: np.ndarray, allowed: np.ndarray, top_p: float) -> None:
+def test_the_nucleus_is_the_smallest_set_that_reaches_p_and_sums_to_one(
+    logits: np.ndarray, allowed: np.ndarray, top_p: float
+) -> None:
     nothing_seen = np.zeros(SIZE, bool)
     whole = distribution((logits, allowed, PLAIN, nothing_seen))[0]
     kept = distribution((logits, allowed, SamplingParams(top_p=top_p), nothing_seen))[0]

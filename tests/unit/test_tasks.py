@@ -47,7 +47,9 @@ def test_a_wake_up_wakes_the_engine_and_ends_when_the_job_is_claimed(store: Memo
     assert store.get(job_id).status == "running"
 
 
-def test_a_wake_up_holds_its_message_while_nobody_has_claimed_the_job(store: MemoryJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wake_up_holds_its_message_while_nobody_has_claimed_the_job(
+    store: MemoryJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.001)
     job_id = store.enqueue(NewJob("local", "music", "{}"))[0].id
     task, looked = wake_task(store, Bell()), threading.Event()
@@ -67,7 +69,9 @@ def test_a_wake_up_holds_its_message_while_nobody_has_claimed_the_job(store: Mem
     assert not holding.is_alive()
 
 
-def test_a_wake_up_ends_when_the_worker_stops_or_the_time_is_up(store: MemoryJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wake_up_ends_when_the_worker_stops_or_the_time_is_up(
+    store: MemoryJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id = store.enqueue(NewJob("local", "music", "{}"))[0].id
     engine = Bell()
     engine.stopping = True

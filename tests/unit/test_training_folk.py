@@ -57,7 +57,8 @@ def test_tunes_that_share_a_title_or_a_transposed_incipit_are_never_split() -> N
 
 def test_a_split_does_not_depend_on_the_order_of_the_tunes() -> None:
     random = np.random.default_rng(2)
-    tunes = [tune("".join(chr(97 + digit) for digit in random.integers(0, 26, 8)), tuple(random.integers(50, 90, 14))) for _ in range(200)]
+    titles = ["".join(chr(97 + digit) for digit in random.integers(0, 26, 8)) for _ in range(200)]
+    tunes = [tune(title, tuple(random.integers(50, 90, 14))) for title in titles]
     forward, backward = _splits(tunes), _splits(tunes[::-1])[::-1]
     assert forward == backward
     assert Counter(forward)["train"] > 150

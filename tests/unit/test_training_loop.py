@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from core.brief import Brief
 from core.catalog import Catalog
 from core.checkpoint import load_checkpoint
 from core.errors import InvalidField, TrainingDiverged
 from core.generate import generate
-from core.brief import Brief
 from core.model import Dropout
 from core.sampling_params import SamplingParams
 from core.training import loop, run

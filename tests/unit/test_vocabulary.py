@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from toys import DRUMS, FOLK
 
@@ -19,7 +21,7 @@ def test_every_token_has_one_meaning(v: MusicVocabulary) -> None:
     edges = [*v.attribute_starts.values(), v.hold, v.first_pitch, v.first_duration, v.size]
     counts = [*(1 + len(v.choices(name)) for name in v.attributes), 1, len(v.pitches), len(v.durations)]
     assert edges[0] == 2
-    assert [after - before for before, after in zip(edges, edges[1:], strict=False)] == counts
+    assert [after - before for before, after in pairwise(edges)] == counts
 
 
 @pytest.mark.parametrize("v", VOCABULARIES)

@@ -41,7 +41,7 @@ function replaceChoices(fresh) {
   if (!focused) return;
   const again = focused.id ? document.getElementById(focused.id) : fresh.querySelector(`button[value="${focused.value}"]`);
   again?.focus();
-  if (focused.selectionStart !== null) again?.setSelectionRange?.(focused.selectionStart, focused.selectionEnd);
+  if (typeof focused.selectionStart === "number") again?.setSelectionRange(focused.selectionStart, focused.selectionEnd);
 }
 
 function refuseLargeFile(event) {

@@ -49,6 +49,7 @@ class ModelRunner:
 
     def leave(self, slot: int) -> None:
         self.seats.pop(slot, None)
+        self.context.rest(slot)
 
     def step(self) -> list[Seat]:
         """Draw one token for every seat; the seats that are over by it leave, and are returned."""
