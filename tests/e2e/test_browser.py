@@ -349,12 +349,16 @@ def test_a_long_job_is_watched_and_cancelled_from_its_page(page: Page) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "pt"])
-def test_every_page_can_be_read_aloud(page: Page, witness: Witness, language: str) -> None:
+def test_every_page_can_be_read_aloud_and_on_a_phone_without_scrolling_sideways(
+    page: Page, witness: Witness, language: str
+) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
     page.goto(f"/language/{language}")
     for path in ("/", "/?model=folk", "/?kind=text", "/jobs", "/models", "/help/notation", "/docs"):
         page.goto(path)
         expect(page.locator("html")).to_have_attribute("lang", language)
         assert audit(page) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, path
     for model in ("folk", "drums"):
         open_studio(page, model)
         for way in page.locator('input[name="prime_format"]').all():

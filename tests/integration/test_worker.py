@@ -195,13 +195,3 @@ def test_a_worker_whose_engine_dies_of_the_unforeseen_ends(server: Valkey) -> No
     assert died.returncode == 1
     assert "ZeroDivisionError" in died.stderr
     assert died.stdout == ""
-
-
-def test_a_worker_without_the_device_it_is_told_to_use_says_so(server: Valkey) -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("there is a CUDA device here")
-    refused = python("from worker.main import main; main()", REDIS_URL=server.url, RITORNELLO_DEVICE="cuda")
-    assert refused.returncode == 1
-    assert "RITORNELLO_DEVICE is cuda" in refused.stderr

@@ -139,7 +139,7 @@ def check(place: Place, job_id: str, request: dict[str, Any], seed: int = 7) -> 
 
 
 @given(st.lists(st.tuples(st.sampled_from(range(len(REQUESTS))), st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=6))
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=6)
 def test_the_engine_makes_what_generate_makes_in_any_order_and_any_company(
     catalog: Catalog, arrivals: list[tuple[int, int, int]]
 ) -> None:

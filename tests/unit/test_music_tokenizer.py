@@ -23,14 +23,14 @@ def body(tokenizer: MusicTokenizer, piece: Piece, meter: str = "4/4", end: bool 
 
 
 @given(melodies())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_a_melody_on_the_grid_comes_back_exactly(case: tuple) -> None:
     piece, attributes = case
     assert FOLK.decode(FOLK.encode(piece, attributes)) == piece
 
 
 @given(beats())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_any_drum_grid_comes_back_exactly(case: tuple) -> None:
     piece, attributes = case
     back = DRUMS.decode(DRUMS.encode(piece, attributes))
@@ -38,7 +38,7 @@ def test_any_drum_grid_comes_back_exactly(case: tuple) -> None:
 
 
 @given(st.one_of(melodies().map(lambda case: (FOLK, *case)), beats().map(lambda case: (DRUMS, *case))))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_the_header_says_the_attributes_a_tempo_by_its_class(case: tuple) -> None:
     tokenizer, piece, attributes = case
     v = tokenizer.vocabulary
@@ -54,7 +54,7 @@ def test_the_header_says_the_attributes_a_tempo_by_its_class(case: tuple) -> Non
 
 
 @given(TOKENIZERS, st.data())
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 def test_any_token_list_decodes_to_a_piece_that_a_midi_file_can_hold(tokenizer: MusicTokenizer, data: st.DataObject) -> None:
     tokens = data.draw(st.lists(st.integers(0, tokenizer.size - 1), max_size=60))
     piece = tokenizer.decode(tokens)

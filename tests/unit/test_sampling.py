@@ -14,7 +14,7 @@ from core.sampling_params import SamplingParams
 SIZE = 12
 LOGITS = arrays(np.int8, SIZE).map(lambda eighths: (eighths / 8).astype(np.float32))  # often two alike
 MASKS = arrays(bool, SIZE).filter(lambda mask: mask.any())
-few = settings(deadline=None, max_examples=50)
+few = settings(deadline=None, max_examples=30)
 PARAMS = st.builds(
     SamplingParams,
     temperature=st.sampled_from([0.0, 0.05, 0.7, 1.0, 2.0]),
@@ -112,7 +112,7 @@ def test_what_is_not_allowed_is_never_drawn(row: tuple, number: float) -> None:
 
 
 @given(st.lists(ROWS, min_size=2, max_size=6), st.integers(0, 1000))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 def test_a_row_does_not_depend_on_its_company(rows: list[tuple], seed: int) -> None:
     numbers = [uniform(seed, 1, 1, step) for step in range(len(rows))]
     together = distribution(*rows)

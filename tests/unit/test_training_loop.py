@@ -19,7 +19,7 @@ from core.model import Dropout
 from core.sampling_params import SamplingParams
 from core.training import loop, run
 from core.training.batches import Batch
-from core.training.export import draw_curve, export
+from core.training.export import export
 from core.training.loop import Trainer, evaluate, negative_log_likelihood
 from core.training.recipes import RECIPES, Recipe
 from core.training.run import build_model, open_corpus
@@ -240,14 +240,6 @@ def test_a_finished_run_becomes_a_checkpoint_that_writes(data: Path, tmp_path: P
     assert result.rendered.data.startswith(b"to be")
 
 
-def test_the_loss_curve_is_a_picture(data: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    out = tmp_path / "out"
-    trainer(data, out, minutes=0.3).run()
-    draw_curve(out / "log.jsonl", out / "loss.png", "character")
-    assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_train_goes_from_data_to_a_checkpoint(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.setitem(RECIPES, "shakespeare", RECIPE)
@@ -256,6 +248,7 @@ def test_train_goes_from_data_to_a_checkpoint(data: Path, tmp_path: Path, monkey
     assert folder == tmp_path / "out" / "shakespeare"
     assert Catalog(tmp_path / "out").card("shakespeare").trained["minutes"] == 0.2
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"log.jsonl", "loss.png", "last.pt", "best.pt", "shakespeare"}
+    assert (tmp_path / "out" / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(("config", "folder", "field"), [("waltz", ".", "config"), ("shakespeare", "nowhere", "data")])
