@@ -2,8 +2,9 @@
 
 A Piece that this module has read comes back from a file exactly. What a MIDI file cannot hold is mended on the way out, and on
 the way in: a note ends at the latest where the same pitch begins again in its track, and of two that begin together the longer
-stays. Modes other than major and minor are written as the minor (dorian) or major (mixolydian) of their signature; tracks
-without notes are left out; with more than 15 melodic tracks some share a channel. Not read: controllers, pitch bends, lyrics.
+stays. Modes other than major and minor are written as the minor (dorian) or major (mixolydian) of their signature, with a
+marker that says which; tracks without notes are left out; with more than 15 melodic tracks some share a channel. Not read:
+controllers, pitch bends, lyrics.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ symusic: Any = symusic_module  # its own type stubs do not fit what it exports
 END_MARKER = "end"  # a marker of this name stands where a piece that ends in silence is over
 MAX_NUMERATOR, MAX_DENOMINATOR = 64, 64
 MAX_TEMPO_MICROSECONDS = 2**24 - 1
+SIGNATURE_MODES = ("major", "minor")  # by the byte that follows the sharps
 MINOR_MODES = ("minor", "dorian")
+OTHER_MODES = ("dorian", "mixolydian")  # a marker of that name stands at their key signature
 
 
 def read_midi(data: bytes) -> Piece:
@@ -36,6 +39,7 @@ def read_midi(data: bytes) -> Piece:
     tracks = tuple(
         Track(_one_at_a_time(_notes(track)), track.program, track.is_drum, track.name) for track in score.tracks if track.notes
     )
+    modes = {(marker.time, int(mode in MINOR_MODES)): mode for marker in score.markers for mode in OTHER_MODES if marker.text == mode}
     marked = [marker.time for marker in score.markers if marker.text == END_MARKER]
     piece = Piece(
         score.ticks_per_quarter,
@@ -47,7 +51,7 @@ def read_midi(data: bytes) -> Piece:
             if 1 <= meter.numerator <= MAX_NUMERATOR and 1 <= meter.denominator <= MAX_DENOMINATOR
         ),
         keys=tuple(
-            KeyChange(key.time, key.key, "minor" if key.tonality else "major")
+            KeyChange(key.time, key.key, modes.get((key.time, key.tonality)) or SIGNATURE_MODES[key.tonality])
             for key in score.key_signatures
             if abs(key.key) <= MAX_SHARPS and key.tonality in (0, 1)
         ),
@@ -68,6 +72,8 @@ def write_midi(piece: Piece) -> bytes:
         score.time_signatures.append(symusic.TimeSignature(meter.tick, meter.numerator, meter.denominator))
     for key in piece.keys:
         score.key_signatures.append(symusic.KeySignature(key.tick, key.sharps, int(key.mode in MINOR_MODES)))
+        if key.mode in OTHER_MODES:
+            score.markers.append(symusic.TextMeta(key.tick, key.mode))
     if piece.length:
         score.markers.append(symusic.TextMeta(piece.length, END_MARKER))
     for track in piece.tracks:

@@ -48,7 +48,7 @@ class MeterChange:
 class KeyChange:
     """A key signature: `sharps` from −7 (seven flats) to 7; `mode` is major, minor, dorian or mixolydian.
 
-    MIDI itself knows only major and minor: other modes are written to a MIDI file as their signature's major or minor.
+    MIDI itself knows only major and minor: a file has the signature's major or minor, and a marker that says which mode.
     """
 
     tick: int

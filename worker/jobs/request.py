@@ -52,9 +52,9 @@ class Attributes(Frozen):
 
     key: str | None = Field(None, max_length=24, examples=["D minor"])
     meter: str | None = Field(None, max_length=8, examples=["6/8"])
-    tempo: float | None = Field(None, ge=20, le=400, description="Quarter notes a minute.")
+    tempo: float | None = Field(None, gt=0, le=1000, description="Quarter notes a minute.")
     style: str | None = Field(None, max_length=40, examples=["jig"])
-    bars: int | None = Field(None, ge=1, le=256, description="How many bars to add.")
+    bars: int | None = Field(None, ge=1, le=1000, description="How many bars to add.")
     instruments: tuple[str, ...] = Field((), max_length=16)
     without: tuple[str, ...] = Field((), max_length=16)
 
