@@ -39,8 +39,9 @@ def read_midi(data: bytes) -> Piece:
     tracks = tuple(
         Track(_one_at_a_time(_notes(track)), track.program, track.is_drum, track.name) for track in score.tracks if track.notes
     )
-    modes = {(marker.time, int(mode in MINOR_MODES)): mode for marker in score.markers for mode in OTHER_MODES if marker.text == mode}
-    marked = [marker.time for marker in score.markers if marker.text == END_MARKER]
+    markers = [(marker.time, marker.text) for marker in score.markers]
+    modes = {(tick, int(text in MINOR_MODES)): text for tick, text in markers if text in OTHER_MODES}
+    marked = [tick for tick, text in markers if text == END_MARKER]
     piece = Piece(
         score.ticks_per_quarter,
         tracks,

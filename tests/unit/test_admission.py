@@ -255,6 +255,13 @@ def test_music_beyond_thirty_minutes_is_refused_in_every_format(catalog: Catalog
     refused(catalog, NotationError, "prime", prime=notes("C4:4 " * 910))
 
 
+def test_a_metre_that_the_grid_cannot_count_is_refused(catalog: Catalog) -> None:
+    hit = Note(0, 120, 36)
+    odd = midi(hit, percussion=True, meters=(MeterChange(0, 5, 32),))
+    assert "5/32" in refused(catalog, InvalidField, "attributes.meter", prime=odd)
+    assert ask(catalog, prime=midi(hit, percussion=True, meters=(MeterChange(0, 5, 4),))).prime is not None
+
+
 def test_bars_and_beats_follow_the_metre() -> None:
     piece = Piece(480, (), meters=(MeterChange(0, 6, 8), MeterChange(2880, 3, 4)))
     assert bar_and_beat(piece, 0) == (1, 1)

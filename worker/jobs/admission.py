@@ -48,8 +48,28 @@ def _admit_music(request: GenerationRequest, catalog: Catalog) -> Admitted:
     _check_task(card, task)
     if prime is not None:
         check_playable(prime, card, catalog)
-    filled: dict[str, Any] = {"attributes": _attributes(request.attributes, card), "prime": None, "prompt": None}
+    attributes = _attributes(request.attributes, card)
+    if prime is not None and attributes.meter is None:
+        _check_meter(prime, card)
+    filled: dict[str, Any] = {"attributes": attributes, "prime": None, "prompt": None}
     return Admitted(_fill(request, card, task, filled), prime, card)
+
+
+def _check_meter(prime: Piece, card: Card) -> None:
+    """The metre in which the prime ends must have bars that the model's grid can count. Raises InvalidField."""
+    assert card.playable is not None
+    meters = [change for change in prime.meters if change.tick <= prime.end]
+    if not meters:
+        return
+    numerator, denominator = meters[-1].numerator, meters[-1].denominator
+    try:
+        parse_meter(f"{numerator}/{denominator}")
+        fits = card.playable.ticks_per_quarter * 4 * numerator % denominator == 0
+    except InvalidField:
+        fits = False
+    if not fits:
+        message = f"The prime ends in {numerator}/{denominator}, whose bars {card.name} cannot count. Name another metre."
+        raise InvalidField(message, field="attributes.meter")
 
 
 def _admit_text(request: GenerationRequest, catalog: Catalog) -> Admitted:
