@@ -88,7 +88,12 @@ def main() -> None:
 
     try:
         celery_worker = app.Worker(
-            hostname=name, loglevel=settings.log_level, without_gossip=True, without_mingle=True, without_heartbeat=True
+            hostname=name,
+            loglevel=settings.log_level,
+            quiet=True,  # no banner
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
         )
         celery_worker.start()
     finally:

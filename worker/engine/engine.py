@@ -59,6 +59,7 @@ class Engine:
 
     def run(self) -> None:
         """The thread's loop, until `stop`."""
+        self._load_all()
         while not self.stopping:
             try:
                 self.turn()
@@ -66,6 +67,14 @@ class Engine:
                 logger.warning("the job store is away: %s", error)
                 self._stopping.wait(IDLE_SECONDS)
         self._hand_back()
+
+    def _load_all(self) -> None:
+        """So that the first job does not wait for its model. One that cannot be loaded fails its jobs, not the others'."""
+        for name in self.catalog.cards:
+            try:
+                self._runner(name)
+            except AppError as error:
+                logger.error("%s", error)
 
     def turn(self) -> None:
         """One round: claim, read a chunk of one prime, step every model, publish. Sleeps when there is nothing to do."""
