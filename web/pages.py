@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from core.catalog import Card, Catalog
 from core.errors import AppError, NotFound
 from core.music.beats import DRUMS
-from core.music.midi import read_midi
+from core.music.midi import read_own_midi
 from web import beat_grid
 from web.errors import problem_of
 from web.forms import EXAMPLES, PRIME_FIELDS, StudioForm, error_fault
@@ -193,7 +193,7 @@ def notes(job_id: str, artifact: str) -> ResponseReturnValue:
     found = rendering(_store(), _jobs().get(job_id, current_owner()), artifact)
     if found.media_type != MIDI:
         raise NotFound(_("Only music can be played."))
-    return notes_to_play(read_midi(found.data))
+    return notes_to_play(read_own_midi(found.data))
 
 
 @pages.get("/models")

@@ -10,8 +10,9 @@ from typing import Any
 
 from core.errors import NotFound
 from core.music.abc_out import fits_abc, write_abc
+from core.music.articulation import as_written
 from core.music.codec import piece_from_json
-from core.music.midi import read_midi, write_midi
+from core.music.midi import read_own_midi, write_midi
 from core.music.musicxml import write_musicxml
 from core.music.pianoroll import piano_roll_svg
 from core.music.piece import Piece
@@ -62,7 +63,7 @@ def rendering(store: JobStore, record: JobRecord, name: str) -> Artifact:
             return store.artifact(record.id, name)  # made while we waited
         except NotFound:
             midi = store.artifact(record.id, artifact_name(variation, "mid"))
-        text = _render(kind, read_midi(midi.data), _figures(record, variation), f"Continuation {variation}")
+        text = _render(kind, read_own_midi(midi.data), _figures(record, variation), f"Continuation {variation}")
         made = Artifact(name, variation, MEDIA_TYPES[kind], text.encode())
         store.cache_rendering(record.id, made)
         return made
@@ -85,7 +86,7 @@ def prime_sha256(store: JobStore, job_id: str) -> str:
 @lru_cache(maxsize=4096)
 def _fits_abc(store: JobStore, job_id: str, name: str) -> bool:
     """Whether this result is one voice. A stored result never changes."""
-    return fits_abc(read_midi(store.artifact(job_id, name).data))
+    return fits_abc(read_own_midi(store.artifact(job_id, name).data))
 
 
 def _figures(record: JobRecord, variation: int) -> dict[str, Any]:
@@ -95,9 +96,9 @@ def _figures(record: JobRecord, variation: int) -> dict[str, Any]:
 
 def _render(kind: str, piece: Piece, figures: dict[str, Any], title: str) -> str:
     if kind == "musicxml":
-        return write_musicxml(piece, title)
+        return write_musicxml(as_written(piece), title)
     if kind == "svg":
         return piano_roll_svg(piece, figures.get("prime_end_tick", 0))
     if not fits_abc(piece):
         raise NotFound("ABC holds one voice, and this piece has several. Take the MIDI or the MusicXML.")
-    return write_abc(piece, title)
+    return write_abc(as_written(piece), title)

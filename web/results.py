@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from markupsafe import Markup
 
 from core.music.beats import DRUMS
-from core.music.midi import read_midi
+from core.music.midi import read_own_midi
 from core.music.pianoroll import piano_roll_svg
 from core.music.piece import Piece
 from web.beat_grid import DRUM_LABELS
@@ -64,7 +64,7 @@ def variations(record: JobRecord, store: JobStore) -> Iterator[Variation]:
             text, cut = data.decode(), figures.get("prompt_characters", 0)
             yield Variation(**shown, prompt=text[:cut], continuation=text[cut:])
         else:
-            piece = read_midi(data)
+            piece = read_own_midi(data)
             drums = any(track.percussion for track in piece.tracks)
             yield Variation(**shown, picture=_picture(piece, figures.get("prime_end_tick", 0), number), drums=drums)
 

@@ -8,7 +8,10 @@ from functools import lru_cache
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from core.brief import Bools, Brief, Rendered
+from core.music.articulation import as_written
 from core.music.context import MusicContext
 from core.music.dynamics import beat_ticks, shape_dynamics
 from core.music.keys import analyse_key, key_name, parse_key, parse_meter
@@ -49,9 +52,10 @@ class MusicPlan:
 
     def _read(self, prime: Piece) -> tuple[Grid, list[Step]]:
         """The prime's steps, on a grid whose anchor is the bar line at which the first of the new bars begins."""
-        for line in bar_lines_after(prime):
+        written = as_written(prime)
+        for line in bar_lines_after(written):
             grid = self.tokenizer.grid(prime, self.bar_ticks, line)
-            steps = self.tokenizer.steps(prime, grid, self.bar_ticks, fill=False)
+            steps = self.tokenizer.steps(written, grid, self.bar_ticks, fill=False)
             if sum(step.duration for step in steps) <= grid.anchor_place:  # else its last note is read on that bar line
                 return grid, steps
         raise AssertionError("bar lines go on for ever")
@@ -74,6 +78,9 @@ class MusicPlan:
                 narrowed[token] = True
             else:
                 narrowed[token] = False
+                if name == "key" and v.usual_keys:
+                    usual = [v.attribute_token("key", key) for key in v.usual_keys]
+                    narrowed &= np.isin(np.arange(v.size), usual)
         elif not self.tokens:
             narrowed[v.hold] = False  # the prime's last note stays as long as it was
         elif self.brief.prime is None and len(self.tokens) == len(v.attributes):

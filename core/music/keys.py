@@ -79,8 +79,9 @@ def parse_meter(name: str) -> tuple[int, int]:
 
 
 def analyse_key(piece: Piece) -> tuple[KeyChange, float]:
-    """The likeliest major or minor key and its correlation (−1 to 1), after Krumhansl and Schmuckler, by music21.
+    """The likeliest major or minor key and its correlation (−1 to 1), by music21.
 
+    With the weights of Temperley, Kostka and Payne: of the five that music21 has the surest on the openings of folk tunes.
     Percussion does not count. A piece without pitches is C major with correlation 0.
     """
     from music21 import note, stream  # takes seconds to import, and few callers need it
@@ -95,5 +96,5 @@ def analyse_key(piece: Piece) -> tuple[KeyChange, float]:
     for pitch_class, length in enumerate(ticks):
         if length:
             sounding.append(note.Note(60 + pitch_class, quarterLength=length / piece.ticks_per_quarter))
-    found = sounding.analyze("key.krumhansl")
+    found = sounding.analyze("key.temperley")
     return KeyChange(0, int(found.sharps), str(found.mode)), float(found.correlationCoefficient)

@@ -10,6 +10,7 @@ controllers, pitch bends, lyrics.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import symusic as symusic_module
@@ -17,7 +18,7 @@ import symusic as symusic_module
 from core.errors import MidiError
 from core.music.keys import MAX_SHARPS
 from core.music.limits import too_much
-from core.music.midi_check import walk
+from core.music.midi_check import MidiFile, walk
 from core.music.piece import KeyChange, MeterChange, Note, Piece, TempoChange, Track
 
 symusic: Any = symusic_module  # its own type stubs do not fit what it exports
@@ -31,9 +32,24 @@ OTHER_MODES = ("dorian", "mixolydian")  # a marker of that name stands at their 
 
 
 def read_midi(data: bytes) -> Piece:
-    """Raises MidiError for what is no MIDI file, or too much of one. A note that is never ended lasts as long as its track."""
+    """Raises MidiError for what is no MIDI file, or too much of one. A note that is never ended lasts as long as its track.
+
+    A file that goes on after its last note to exactly a bar line ends in silence until there.
+    """
+    midi = walk(data)
+    piece = read_own_midi(_tidy(midi))
+    if not piece.length and midi.end_tick > piece.end and _on_bar_line(piece, midi.end_tick):
+        piece = replace(piece, length=midi.end_tick)
+    tempos = [(tempo.tick, tempo.microseconds_per_quarter) for tempo in piece.tempos]
+    if problem := too_much(piece.note_count, piece.end, piece.ticks_per_quarter, tempos):
+        raise MidiError(problem, field="prime")
+    return piece
+
+
+def read_own_midi(data: bytes) -> Piece:
+    """A file that `write_midi` has written: nothing is checked, and it may be longer than what is taken from outside."""
     try:
-        score = symusic.Score.from_midi(_tidy(data))
+        score = symusic.Score.from_midi(data)
     except RuntimeError as error:
         raise MidiError(f"The MIDI file cannot be read: {error}", field="prime") from error
     tracks = tuple(
@@ -41,8 +57,7 @@ def read_midi(data: bytes) -> Piece:
     )
     markers = [(marker.time, marker.text) for marker in score.markers]
     modes = {(tick, int(text in MINOR_MODES)): text for tick, text in markers if text in OTHER_MODES}
-    marked = [tick for tick, text in markers if text == END_MARKER]
-    piece = Piece(
+    return Piece(
         score.ticks_per_quarter,
         tracks,
         tempos=tuple(TempoChange(tempo.time, tempo.mspq) for tempo in score.tempos if tempo.mspq > 0),
@@ -56,12 +71,15 @@ def read_midi(data: bytes) -> Piece:
             for key in score.key_signatures
             if abs(key.key) <= MAX_SHARPS and key.tonality in (0, 1)
         ),
-        length=max(marked, default=0),
+        length=max((tick for tick, text in markers if text == END_MARKER), default=0),
     )
-    tempos = [(tempo.tick, tempo.microseconds_per_quarter) for tempo in piece.tempos]
-    if problem := too_much(piece.note_count, piece.end, piece.ticks_per_quarter, tempos):
-        raise MidiError(problem, field="prime")
-    return piece
+
+
+def _on_bar_line(piece: Piece, tick: int) -> bool:
+    """Whether a bar begins at the tick, by the last metre before it."""
+    before = [change for change in piece.meters if change.tick < tick]
+    last = before[-1] if before else MeterChange(0, 4, 4)
+    return (tick - last.tick) * last.denominator % (piece.ticks_per_quarter * 4 * last.numerator) == 0
 
 
 def write_midi(piece: Piece) -> bytes:
@@ -87,9 +105,8 @@ def write_midi(piece: Piece) -> bytes:
     return bytes(score.dumps_midi())
 
 
-def _tidy(data: bytes) -> bytes:
-    """A checked file with only its tracks in it, and an end for every note. Raises MidiError."""
-    midi = walk(data)
+def _tidy(midi: MidiFile) -> bytes:
+    """A checked file with only its tracks in it, and an end for every note."""
     header = b"".join(value.to_bytes(2) for value in (midi.format, len(midi.tracks), midi.ticks_per_quarter))
     parts = [b"MThd", (6).to_bytes(4), header]
     for track in midi.tracks:

@@ -43,6 +43,7 @@ class MidiFile:
     events: int = 0
     notes: int = 0
     last_tick: int = 0  # of the notes
+    end_tick: int = 0  # of the last end-of-track event
 
 
 def check_midi(data: bytes) -> None:
@@ -130,6 +131,7 @@ def _track(data: bytes, start: int, end: int, number: int, midi: MidiFile) -> Mi
                 _cut(number, end)
             if kind == END_OF_TRACK:
                 events = data[start:after_delta]
+                midi.end_tick = max(midi.end_tick, tick)
                 break
             if kind in META_BYTES:
                 fewest, most, name = META_BYTES[kind]

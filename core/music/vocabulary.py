@@ -39,6 +39,8 @@ class MusicVocabulary:
     styles: tuple[str, ...] = ()
     meters: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    usual_keys: tuple[str, ...] = ()
+    """Those in which such music stands: a key that nobody asked for is one of them, though training hears all keys alike."""
     tempos: tuple[int, ...] = ()
     """Lower edges of the tempo classes, in quarter notes a minute."""
     lags: tuple[int, ...] = ()

@@ -54,6 +54,12 @@ TRANSPOSABLE_KEYS = tuple(
 )
 """One spelling of every key on every keynote."""
 
+USUAL_KEYS = (
+    "G major", "D major", "A major", "C major", "F major", "Bb major", "E minor", "A minor", "G minor", "D minor",
+    "A dorian", "E dorian", "D mixolydian", "A mixolydian",
+)  # fmt: skip
+"""The keys of at least one training tune in a hundred."""
+
 VOCABULARY = MusicVocabulary(
     ticks_per_quarter=24,
     percussion=False,
@@ -64,6 +70,7 @@ VOCABULARY = MusicVocabulary(
     styles=STYLES,
     meters=METERS,
     keys=TRANSPOSABLE_KEYS,
+    usual_keys=USUAL_KEYS,
     bar_lags=(1, 2, 4, 8),
 )
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from music_strategies import pieces
 
 from core.errors import MidiError
-from core.music.midi import read_midi, write_midi
+from core.music.midi import read_midi, read_own_midi, write_midi
 from core.music.piece import KeyChange, MeterChange, Note, Piece, TempoChange, Track
 
 END = b"\x00\xff\x2f\x00"
@@ -159,3 +159,26 @@ def test_mutated_files_are_read_or_refused_but_never_break_us() -> None:
     assert 0 < refused < 3000
     assert slowest < 1
     assert time.process_time() - begun < 8
+
+
+def ends_at(tick: int) -> bytes:
+    """One quarter in 4/4 and an end-of-track event at the tick, 96 to the quarter."""
+    events = bytes([0, 0x90, 60, 80, 96, 0x80, 60, 0]) + bytes([0x80 | (tick - 96) >> 7, (tick - 96) & 0x7F]) + b"\xff\x2f\x00"
+    return b"MThd" + bytes([0, 0, 0, 6, 0, 0, 0, 1, 0, 96]) + b"MTrk" + len(events).to_bytes(4) + events
+
+
+def test_a_file_that_goes_on_to_a_bar_line_ends_in_silence() -> None:
+    assert read_midi(ends_at(384)).end == 384
+    assert read_midi(ends_at(768)).end == 768
+
+
+def test_an_end_of_track_off_the_bar_lines_says_nothing() -> None:
+    assert read_midi(ends_at(100)).end == 96
+
+
+def test_our_own_files_are_read_beyond_what_is_taken_from_outside() -> None:
+    notes = tuple(Note(10 * n, 10, 60 + n % 7) for n in range(20_100))
+    long = write_midi(Piece(480, (Track(notes),)))
+    with pytest.raises(MidiError):
+        read_midi(long)
+    assert read_own_midi(long).note_count == 20_100

@@ -61,7 +61,7 @@ def test_xml_is_well_formed_and_kept(store: MemoryJobStore, kind: str, monkeypat
     record = finished(store)
     made = rendering(store, record, f"continuation-1.{kind}")
     ElementTree.fromstring(made.data)
-    monkeypatch.setattr("web.renderings.read_midi", None)  # from here on nothing can be made anew
+    monkeypatch.setattr("web.renderings.read_own_midi", None)  # from here on nothing can be made anew
     assert rendering(store, record, f"continuation-1.{kind}") == made
     assert [info.name for info in store.get(record.id).artifacts] == ["continuation-1.mid"]
 
