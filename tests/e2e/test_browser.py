@@ -281,7 +281,7 @@ def test_faults_are_told_at_their_fields_and_what_was_typed_stays(page: Page, wi
     page.locator("#generate").click()
     expect(summary).to_be_focused()
     expect(summary.get_by_role("listitem")).to_have_count(2)
-    expect(tempo).to_have_accessible_description(re.compile("^This must be at most 400"))
+    expect(tempo).to_have_accessible_description(re.compile("^This must be at most 1000"))
     expect(page.locator("#top-p")).to_have_value("much")
     expect(page.locator("#top-p-fault")).to_be_visible()
     expect(notes).to_have_value("C4:1 E4:1 H9:1")
