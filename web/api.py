@@ -50,7 +50,7 @@ def submit_job(headers_data: SubmitHeaders) -> tuple[Job, int, dict[str, str]]:
 @api.doc(operation_id="listJobs", responses=problems(422))
 def list_jobs(query_data: ListQuery) -> JobList:
     """Your jobs, newest first."""
-    records, cursor = _jobs().list(current_owner(), query_data.cursor, query_data.limit)
+    records, cursor = _jobs().list(current_owner(), query_data.cursor or None, query_data.limit)
     stats = _store().stats()
     jobs = []
     for record in records:

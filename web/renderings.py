@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from core.errors import NotFound
+from core.errors import MidiError, NotFound
 from core.music.abc_out import fits_abc, write_abc
 from core.music.articulation import as_written
 from core.music.codec import piece_from_json
@@ -21,6 +22,8 @@ from worker.jobs.store import Artifact, JobRecord, JobStore
 
 PRIME = "prime.mid"
 MIDI = MEDIA_TYPES["mid"]
+
+logger = logging.getLogger(__name__)
 
 # Notation is made by music21, slow and all Python: one at a time leaves the other threads their share of the interpreter.
 _rendering = threading.Lock()
@@ -85,8 +88,12 @@ def prime_sha256(store: JobStore, job_id: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _fits_abc(store: JobStore, job_id: str, name: str) -> bool:
-    """Whether this result is one voice. A stored result never changes."""
-    return fits_abc(read_own_midi(store.artifact(job_id, name).data))
+    """Whether this result is one voice. A stored result never changes; one that cannot be read must not hide its job."""
+    try:
+        return fits_abc(read_own_midi(store.artifact(job_id, name).data))
+    except MidiError:
+        logger.exception("a stored result cannot be read", extra={"job_id": job_id})
+        return False
 
 
 def _figures(record: JobRecord, variation: int) -> dict[str, Any]:

@@ -338,6 +338,7 @@ def test_a_long_job_is_watched_and_cancelled_from_its_page(page: Page) -> None:
     expect(page.locator('#progress[value]:not([value="0"])')).to_be_visible(timeout=JOB_MILLISECONDS)
     expect(page.locator("#live")).to_have_text(re.compile(r"\w+"))
     expect(page.locator("#status")).to_have_text("It is writing.")
+    expect(page.locator(".badge.running")).to_be_visible()
     assert audit(page) == []
     page.locator("#cancel").click()
     expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")

@@ -86,7 +86,7 @@ def test_a_full_server_is_no_error(app: Celery, valkey: Valkey) -> None:
 
 def test_a_worker_in_a_threads_pool_hears_wake_ups_before_and_after_an_outage(app: Celery, valkey: Valkey) -> None:
     heard: queue.Queue[str] = queue.Queue()
-    app.task(name=WAKE_TASK)(heard.put)
+    app.task(name=WAKE_TASK, shared=False)(heard.put)
     with start_worker(app, pool="threads", concurrency=2, perform_ping_check=False, shutdown_timeout=10):
         send_wake(app, "a" * 32)
         send_wake(app, "b" * 32)

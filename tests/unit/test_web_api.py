@@ -218,6 +218,10 @@ def test_cancelling_a_running_job_is_noted(client: FlaskClient, store: MemoryJob
     assert (job["status"], job["cancel_requested"]) == ("running", True)
 
 
+def test_an_empty_cursor_is_the_first_page(client: FlaskClient) -> None:
+    assert client.get("/api/v1/jobs?cursor=").get_json() == client.get("/api/v1/jobs").get_json()
+
+
 def test_the_list_goes_on_by_cursor_newest_first(client: FlaskClient) -> None:
     ids = [submit(client)["id"] for _ in range(3)]
     first = client.get("/api/v1/jobs?limit=2").get_json()

@@ -15,6 +15,13 @@ function watch() {
     if (status.textContent.trim() !== text) status.textContent = text; // said once, not at every step
   };
 
+  const play = () => {
+    const badge = job.querySelector(".badge");
+    badge.className = "badge running";
+    badge.textContent = status.dataset.running;
+    say(status.dataset.working);
+  };
+
   const move = ({ step, total }) => {
     if (!total) return;
     document.getElementById("nobody")?.remove();
@@ -48,7 +55,7 @@ function watch() {
     if (ENDED.includes(now.status)) return finish();
     move(now.progress);
     if (now.cancel_requested) say(status.dataset.stopping);
-    else if (now.status === "running") say(status.dataset.working);
+    else if (now.status === "running") play();
     else if (now.position) say(status.dataset.before.replace("{count}", now.position));
     else say(status.dataset.next);
     eta.textContent = now.eta_seconds === null ? "" : eta.dataset.text.replace("{seconds}", Math.max(1, Math.round(now.eta_seconds)));
@@ -59,7 +66,7 @@ function watch() {
   for (const name of ["queued", "started"]) events.addEventListener(name, quietly(ask));
   for (const name of ["done", "failed", "cancelled", "expired"]) events.addEventListener(name, quietly(finish));
   events.addEventListener("progress", (event) => {
-    say(status.dataset.working);
+    play();
     move(JSON.parse(event.data));
   });
   events.addEventListener("reset", () => live?.replaceChildren());

@@ -41,7 +41,7 @@ class MidiPrime(Frozen):
     """A Standard MIDI File in base64; at most 1 MB of bytes."""
 
     format: Literal["midi"]
-    midi: str = Field(min_length=1, max_length=1_400_000)
+    midi: str = Field(min_length=1, max_length=2_400_000)
 
 
 Prime = Annotated[NotesPrime | AbcPrime | BeatsPrime | MidiPrime, Field(discriminator="format")]
