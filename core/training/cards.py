@@ -45,7 +45,7 @@ def _folk() -> dict[str, Any]:
                 licence="Printed sources: public domain. ABC: by volunteers, as in the music21 corpus and MIT's course "
                 "repository (MIT).",
                 source="https://github.com/cuthbertLab/music21 and https://github.com/MITDeepLearning/introtodeeplearning",
-                used="4,690 of 5,047 tunes: those that parse and whose bars add up; split by title and transposed incipit.",
+                used="4,695 of 5,047 tunes: those that parse and whose bars add up; split by title and transposed incipit.",
             )
         ],
         "licence": "MIT",
@@ -117,7 +117,7 @@ def _shakespeare() -> dict[str, Any]:
                 name="Tiny Shakespeare (1.1 million characters of the plays)",
                 licence="public domain",
                 source="https://github.com/karpathy/char-rnn",
-                used="The first 90 %, of which the last 3 % chose the checkpoint; the last 10 % is the test.",
+                used="The first 90 %, of which 2 % from the middle chose the checkpoint; the last 10 % is the test.",
             )
         ],
         "licence": "MIT",
