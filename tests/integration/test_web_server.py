@@ -54,7 +54,9 @@ class Server:
         """The lines of an event stream that is open until `held` closes."""
         answer = held.enter_context(httpx.stream("GET", f"{self.url}/api/v1/jobs/{job_id}/events", timeout=20))
         assert answer.status_code == 200
-        return answer.iter_lines()
+        lines = answer.iter_lines()
+        held.callback(lines.close)  # held, for a reader that is thrown away closes its connection
+        return lines
 
     def answers(self) -> bool:
         try:
@@ -124,7 +126,8 @@ def test_a_quiet_stream_finds_its_client_gone_by_its_heartbeat(tmp_path: Path) -
     thread.start()
     streams = app.extensions["streams"]
     with httpx.stream("GET", f"http://127.0.0.1:{server.port}/api/v1/jobs/{job.id}/events", timeout=20) as answer:
-        next(answer.iter_lines())
+        lines = answer.iter_lines()  # held: a reader that is thrown away closes its connection
+        next(lines)
         assert streams.count == 1
     wait_until(lambda: streams.count == 0, 20)
     server.shutdown()
