@@ -16,25 +16,24 @@ from typing import Any
 
 import numpy as np
 
+from bench.client import Submitted, percentiles, submit_and_wait
+from bench.eight_bars import BARS, job
 from bench.lstm_loop import Looped, generate_in_loop
 from bench.options import Options, read_options
 from bench.report import Measurement, show, table
-from bench.stack import Submitted, running_stack, submit_and_wait
+from bench.stack import running_stack
 from core.catalog import Card, Catalog
 from core.checkpoint import LoadedModel
 from worker.jobs.admission import admit
 from worker.jobs.briefing import brief_of
 from worker.jobs.request import GenerationRequest
 
-BARS = 8
 TOGETHER = 32
 HOW = ("one at a time", f"{TOGETHER} at once")
 FLOOR_IS = "the same path, jobs of one bar"
 PEER_IS = "the usual nn.LSTM loop, one job after another in one process"
 ALONE_JOBS, ROUNDS = 32, 3
 QUICK_JOBS, QUICK_ROUNDS = 3, 1
-MELODY = {"format": "notes", "notes": "D4:1 F4:0.5 A4:0.5 D5:1 A4:1 Bb4:0.5 A4:0.5 G4:0.5 F4:0.5 E4:1 r:1"}
-BEAT = {"format": "beats", "beats": {"kick": "x...x...x...x...", "snare": "....x.......x...", "closed hat": "x.x.x.x.x.x.x.x."}}
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,6 @@ class Wave:
 
     jobs: list[Submitted]
     seconds: float
-
-
-def job(card: Card, bars: int, seed: int) -> dict[str, Any]:
-    """A request that continues a short prime in the model's default manner."""
-    percussion = card.playable is not None and card.playable.percussion
-    prime = BEAT if percussion else MELODY
-    asked = {"kind": "music", "task": "continue", "model": card.name, "prime": prime}
-    return {**asked, "attributes": {"bars": bars}, "sampling": {"seed": seed}}
 
 
 def wave(address: str, requests: Sequence[dict[str, Any]]) -> Wave:
@@ -80,12 +71,6 @@ def usual_loop(loaded: LoadedModel, catalog: Catalog, jobs: int) -> list[Looped]
         admitted = admit(GenerationRequest.model_validate(job(loaded.card, BARS, seed)), catalog)
         done.append(generate_in_loop(loaded, brief_of(admitted.request, admitted.prime)))
     return done
-
-
-def percentiles(seconds: Iterable[float]) -> tuple[float, float]:
-    """p50 and p95."""
-    p50, p95 = np.percentile(list(seconds), [50, 95])
-    return float(p50), float(p95)
 
 
 def waits(waves: Iterable[Wave]) -> tuple[float, float]:

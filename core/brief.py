@@ -72,9 +72,8 @@ class Plan(Protocol):
     done: int
     budget: int
     """At most so many tokens are drawn."""
-
-    def narrow(self, allowed: Bools) -> Bools:
-        """Of what the grammar allows here, (vocabulary,), what this variation wants."""
+    wanted: Bools
+    """(n, vocabulary): of what the grammar allows, what this variation wants as its k-th token; the last row is for all others."""
 
     def take(self, token: int) -> str | None:
         """Note a drawn token; the finish reason when the variation is over."""

@@ -12,6 +12,7 @@ from core.errors import CheckpointError, UnknownModel
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 CARD = "card.json"
 WEIGHTS = "model.safetensors"
+PACKED = "packed.safetensors"
 
 
 class CardPart(BaseModel):
@@ -77,7 +78,9 @@ class Card(CardPart):
     tokenizer: dict[str, Any]
     parameters: int
     sha256: str
-    """Of model.safetensors."""
+    """Of model.safetensors: the weights in half precision, for training and for checking."""
+    packed_sha256: str
+    """Of packed.safetensors: the weights in 8 bits, for decoding."""
     attributes: AttributeChoices | None = None
     playable: Playable | None = None
     words: Range | None = None

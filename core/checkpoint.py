@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +11,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from core.architecture import Architecture
+from core.authors import author_of
 from core.brief import Author
 from core.catalog import CARD, WEIGHTS, Card
 from core.errors import CheckpointError
-from core.model import Architecture, RecurrentModel
-from core.music.composer import Composer
-from core.text.writer import Writer
-
-AUTHORS: dict[str, Callable[[dict[str, Any]], Author]] = {"music": Composer, "characters": Writer}
-"""By the tokenizer's kind."""
+from core.model import RecurrentModel
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A checkpoint ready to decode: weights in float32, evaluation mode."""
+    """A checkpoint ready to be trained on or checked against: weights in float32, evaluation mode."""
 
     card: Card
     model: RecurrentModel
     author: Author
-
-
-def architecture_from_card(card: Card) -> Architecture:
-    sizes: dict[str, Any] = {name: tuple(size) if isinstance(size, list) else size for name, size in card.architecture.items()}
-    return Architecture(**sizes)
-
-
-def architecture_to_card(architecture: Architecture) -> dict[str, Any]:
-    """The sizes as JSON keeps them: lists for tuples."""
-    sizes = {field.name: getattr(architecture, field.name) for field in fields(architecture)}
-    return {name: list(size) if isinstance(size, tuple) else size for name, size in sizes.items()}
 
 
 def pack_weights(model: RecurrentModel) -> bytes:
@@ -58,11 +43,15 @@ def load_checkpoint(folder: Path, card: Card, device: str = "cpu") -> LoadedMode
     if hashlib.sha256(data).hexdigest() != card.sha256:
         raise CheckpointError(f"The weights of {card.name!r} are not those that its {CARD} was written for.")
     try:
-        weights = {name: weight.float() for name, weight in load(data).items()}
-        model = RecurrentModel(architecture_from_card(card))
-        model.load_state_dict(weights)
-        author = AUTHORS[card.tokenizer["kind"]](card.tokenizer)
+        model = load_weights(data, card.architecture)
     except (SafetensorError, RuntimeError, TypeError, KeyError, ValueError) as error:
         raise CheckpointError(f"The weights of {card.name!r} do not fit its card: {error}") from error
-    model.eval().requires_grad_(False).to(device)
-    return LoadedModel(card, model, author)
+    model.requires_grad_(False).to(device)
+    return LoadedModel(card, model, author_of(card))
+
+
+def load_weights(data: bytes, sizes: dict[str, Any]) -> RecurrentModel:
+    """A model of those sizes (a card's `architecture`) with the weights of a safetensors file, in evaluation mode."""
+    model = RecurrentModel(Architecture.from_json(sizes))
+    model.load_state_dict({name: weight.float() for name, weight in load(data).items()})
+    return model.eval()

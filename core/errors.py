@@ -15,6 +15,7 @@
     │   └── QueueFull           too many jobs are waiting; come back later
     └── GenerationError         ours
         ├── CheckpointError     a checkpoint folder that cannot be trusted or read
+        ├── KernelUnavailable   the native decode kernel was not built, or cannot be
         ├── TrainingDiverged    gradients vanished or exploded
         ├── StoreUnavailable    the job store does not answer
         ├── WorkerLost          the workers that ran the job died, three times
@@ -127,6 +128,12 @@ class CheckpointError(GenerationError):
     """The model's checkpoint cannot be read."""
 
     code = "bad_checkpoint"
+
+
+class KernelUnavailable(GenerationError):
+    """The native decode kernel is not there."""
+
+    code = "kernel_unavailable"
 
 
 class TrainingDiverged(GenerationError):

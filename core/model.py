@@ -5,8 +5,8 @@
       → a linear or one-hidden-layer head over [h; input]
       → logits, plus tables over (pitch − reference)
 
-`forward` runs whole sequences for training and for reading a prime; `step` runs one place of many sequences for
-decoding. State is a value, never kept in the model: a model holds weights alone.
+This is the network that training and evaluation run, over whole sequences; what decodes are `core.native` and
+`core.quantised`. State is a value, never kept in the model: a model holds weights alone.
 
 Sources: LSTM, Hochreiter & Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735; dropout as in AWD-LSTM,
 Merity et al. 2018, arXiv:1708.02182 (locked masks, DropConnect on the recurrent matrix, whole embedding rows).
@@ -23,39 +23,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from core.architecture import Architecture
+
 State = tuple[Tensor, Tensor]
 """(h, c), each (layers, rows, hidden) float32."""
-
-STEP_ROWS = 8
-"""`step` multiplies this many rows at a time, padded: a matrix product rounds the same way only at one fixed shape, and
-the same row must give the same bits alone and in any company."""
-
-UNITS = 4
-"""Hidden sizes are multiples of this: then STEP_ROWS rows fill whole vector registers, and none is left over to be computed
-by the other routine that PyTorch has for remainders, which rounds differently."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Sizes that fix the shape of every weight."""
-
-    vocabulary: int
-    features: tuple[int, ...]
-    """Table size of each input feature; the first is the previous token."""
-    embedding: int
-    hidden: int
-    layers: int
-    residual: bool = False
-    head: int = 0
-    """Width of the head's hidden layer; 0 is a linear head."""
-    references: int = 0
-    """Number of tables over (pitch − reference)."""
-    pitch_tokens: tuple[int, int] = (0, 0)
-    """First pitch token and how many follow it in semitone order; the tables add to their logits."""
-
-    def __post_init__(self) -> None:
-        if self.hidden % UNITS or self.head % UNITS:
-            raise ValueError(f"hidden ({self.hidden}) and head ({self.head}) must be multiples of {UNITS}")
 
 
 @dataclass(frozen=True)
@@ -90,11 +61,8 @@ class RecurrentModel(nn.Module):
     def __post_init__(self) -> None:
         super().__init__()
         a = self.architecture
-        starts = [0]
-        for size in a.features[:-1]:
-            starts.append(starts[-1] + size)
         self.feature_starts: Tensor
-        self.register_buffer("feature_starts", torch.tensor(starts), persistent=False)
+        self.register_buffer("feature_starts", torch.tensor(a.feature_starts[:-1]), persistent=False)
         self.tables = nn.Parameter(torch.randn(sum(a.features), a.embedding) * 0.1)
         widths = [a.embedding] + [a.hidden] * (a.layers - 1)
         self.lstm = cast(Sequence[nn.LSTM], nn.ModuleList(nn.LSTM(width, a.hidden) for width in widths))
@@ -106,19 +74,11 @@ class RecurrentModel(nn.Module):
         pitch = torch.arange(pitches)
         self.distances: Tensor  # (pitches, pitches): where a table holds the bonus of each pitch (columns), by reference (rows)
         self.register_buffer("distances", pitch[None, :] - pitch[:, None] + pitches - 1, persistent=False)
-        self.bonus_table: Tensor  # of `relative` as it was when the model was last set to evaluation
-        self.register_buffer("bonus_table", torch.zeros(a.references * (pitches + 1), pitches), persistent=False)
         for layer in self.lstm:
             _, _, input_bias, hidden_bias = layer.all_weights[0]
             with torch.no_grad():  # an open forget gate at the start: Jozefowicz et al. 2015
                 input_bias[a.hidden : 2 * a.hidden] = 1.0
                 hidden_bias.zero_()
-
-    def train(self, mode: bool = True) -> RecurrentModel:
-        """As nn.Module's; `eval()` (train(False)) lays out the relative tables, so call it after the weights are loaded."""
-        if not mode:
-            self.bonus_table = self._bonus_table().detach()
-        return super().train(mode)
 
     def empty_state(self, rows: int) -> State:
         """The state before anything was read: zeros."""
@@ -142,36 +102,6 @@ class RecurrentModel(nn.Module):
             x = locked_dropout(y + x if residual else y, drop.output if depth == len(self.lstm) - 1 else drop.between)
         logits = self._read_out(torch.cat([x, inputs], dim=-1), references, drop.head)
         return logits, (torch.cat(hidden), torch.cat(cell))
-
-    def step(self, features: Tensor, references: Tensor, state: State) -> tuple[Tensor, State]:
-        """One place of many sequences: features (rows, n), references (rows, r) → logits (rows, vocabulary) f32, state.
-
-        Rows do not touch each other: each gives the same bits whatever the others hold and however many there are.
-        """
-        blocks = []
-        for first in range(0, features.shape[0], STEP_ROWS):
-            rows = slice(first, first + STEP_ROWS)
-            count = features[rows].shape[0]
-            pad = (0, 0, 0, STEP_ROWS - count)
-            before = (F.pad(state[0][:, rows], pad), F.pad(state[1][:, rows], pad))
-            logits, (h, c) = self._step_block(F.pad(features[rows], pad), F.pad(references[rows], pad), before)
-            blocks.append((logits[:count], h[:, :count], c[:, :count]))
-        all_logits, hidden, cell = zip(*blocks, strict=True)
-        return torch.cat(all_logits), (torch.cat(hidden, dim=1), torch.cat(cell, dim=1))
-
-    def _step_block(self, features: Tensor, references: Tensor, state: State) -> tuple[Tensor, State]:
-        inputs = self._embed(features, 0.0)  # (STEP_ROWS, embedding)
-        x, hidden, cell = inputs, [], []
-        for depth, layer in enumerate(self.lstm):
-            input_weight, hidden_weight, input_bias, hidden_bias = layer.all_weights[0]
-            gates = F.linear(x, input_weight, input_bias) + F.linear(state[0][depth], hidden_weight, hidden_bias)
-            write, keep, candidate, read = gates.chunk(4, dim=1)
-            c = torch.sigmoid(keep) * state[1][depth] + torch.sigmoid(write) * torch.tanh(candidate)
-            h = torch.sigmoid(read) * torch.tanh(c)
-            hidden.append(h)
-            cell.append(c)
-            x = h + x if self.architecture.residual and depth > 0 else h
-        return self._read_out(torch.cat([x, inputs], dim=-1), references, 0.0), (torch.stack(hidden), torch.stack(cell))
 
     def _embed(self, features: Tensor, rate: float) -> Tensor:
         tables: Tensor = self.tables
@@ -203,8 +133,7 @@ class RecurrentModel(nn.Module):
         """What the tables add to each pitch: references (..., r) → (..., pitches). The reference "none" adds nothing."""
         starts = torch.arange(references.shape[-1], device=references.device) * (self.distances.shape[0] + 1)
         index = (references + starts).view(-1, references.shape[-1])
-        table = self._bonus_table() if self.training else self.bonus_table
-        return F.embedding_bag(index, table, mode="sum").view(*references.shape[:-1], -1)
+        return F.embedding_bag(index, self._bonus_table(), mode="sum").view(*references.shape[:-1], -1)
 
     def _bonus_table(self) -> Tensor:
         """(r · (pitches + 1), pitches): a row for each reference pitch, and one of zeros for "none"."""

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import IdempotencyConflict, InvalidField, NotFound, NotReady, QueueFull
 from worker.jobs.settings import Settings
-from worker.jobs.store import Artifact, Claim, JobStore, NewJob
+from worker.jobs.store import Artifact, Claim, JobStore, NewJob, Outcome, Report
 
 LEASE = 0.4
 MIDI = Artifact("continuation-1.mid", 1, "audio/midi", b"MThd\x00\xff")
@@ -25,6 +25,16 @@ def new_job(owner: str = "local", **fields: Any) -> NewJob:
 
 def names(store: JobStore, job_id: str) -> list[str]:
     return [event.name for event in store.events(job_id)]
+
+
+def line_up(store: JobStore, owners: str | list[str], **fields: Any) -> list[str]:
+    """One job for each letter, its owner; their ids."""
+    return [store.enqueue(new_job(owner, **fields))[0].id for owner in owners]
+
+
+def drain(store: JobStore, slots: int = 99) -> str:
+    """Claim what waits; the owners, in the order in which they had their turn."""
+    return "".join(store.get(claim.job_id).owner for claim in store.claim("worker-1", slots, "test-1"))
 
 
 class StoreContract:
@@ -111,6 +121,144 @@ class StoreContract:
         assert [store.get(job_id).position for job_id in ids] == [None, None, 0, 1]
         assert store.claim("worker-1", 1, "test-1") == []
         assert [claim.job_id for claim in store.claim("worker-2", 5, "test-1")] == ids[2:]
+
+    def test_owners_take_turns_whoever_came_first(self, store: JobStore) -> None:
+        ids = line_up(store, "aaaabb")
+        assert [store.get(job_id).position for job_id in ids] == [0, 2, 4, 5, 1, 3]
+        assert store.events(ids[4])[0].data == {"position": 1}
+        assert drain(store) == "ababaa"
+
+    def test_owners_who_came_alike_are_served_by_arrival(self, store: JobStore) -> None:
+        owners = "nmlkjihgfedcba"
+        line_up(store, owners)
+        assert drain(store) == owners
+
+    def test_a_weighty_job_counts_for_several_light_ones(self, store: JobStore) -> None:
+        line_up(store, "aaa", weight=3)
+        line_up(store, "bbbbb", weight=1)
+        assert drain(store) == "abbbabba"
+
+    def test_a_job_weighs_what_it_costs_unless_told(self, store: JobStore) -> None:
+        line_up(store, "aa", cost=2)
+        line_up(store, "bbb")
+        assert drain(store) == "abbab"
+
+    def test_one_owners_jobs_start_in_the_order_in_which_they_came(self, store: JobStore) -> None:
+        ids = [store.enqueue(new_job(weight=weight))[0].id for weight in (1e9, 0.1, 0.2, 1e-9, 1e9, 0.1, 0.3, 5)]
+        assert [store.get(job_id).position for job_id in ids] == list(range(8))
+        first = store.claim("worker-1", 3, "test-1")
+        ids += line_up(store, ["local"] * 3)
+        assert [claim.job_id for claim in [*first, *store.claim("worker-1", 99, "test-1")]] == ids
+
+    @pytest.mark.parametrize("weight", [0, -1.0, float("nan"), float("inf"), 1e300])
+    def test_a_weight_that_would_spoil_the_tags_is_a_bug(self, weight: float) -> None:
+        with pytest.raises(AssertionError):
+            new_job(weight=weight)
+
+    def test_who_comes_later_makes_up_for_nothing(self, store: JobStore) -> None:
+        line_up(store, "aaaaaaaa")
+        assert drain(store, slots=5) == "aaaaa"
+        line_up(store, "bbb")
+        assert drain(store) == "bababa"
+
+    def test_an_empty_line_forgets_who_had_how_much(self, store: JobStore) -> None:
+        line_up(store, "a", weight=1000)
+        assert drain(store) == "a"
+        line_up(store, "ab")
+        assert drain(store) == "ab"
+
+    def test_what_an_owner_had_is_forgotten_with_the_deadline_of_its_jobs(
+        self, store: JobStore, wait: Callable[[float], None]
+    ) -> None:
+        line_up(store, "bb")  # somebody waits all the while
+        line_up(store, "a", weight=1000, deadline_seconds=0.1)
+        line_up(store, "c", weight=1000)
+        wait(0.15)
+        line_up(store, "ac")
+        assert drain(store) == "bcabc"
+
+    def test_who_cancels_and_asks_again_does_not_stand_back_for_it(self, store: JobStore) -> None:
+        line_up(store, "bb")
+        first, second, third = line_up(store, "aaa", weight=1000)
+        for job_id in (third, second, first, first):
+            store.cancel(job_id)
+        line_up(store, "c", weight=1000)
+        line_up(store, "ca")
+        assert drain(store) == "bcabc"
+
+    def test_a_job_that_comes_back_stands_before_all_who_stood_behind_it(self, store: JobStore) -> None:
+        first, _second = line_up(store, "aa", weight=5)
+        claim = self.claim_one(store)
+        line_up(store, "bcb")
+        store.release(claim)
+        assert store.get(first).position == 0
+        assert drain(store) == "abcba"
+
+    def test_nobody_new_comes_to_stand_before_a_job_that_slots_are_kept_free_for(self, store: JobStore) -> None:
+        line_up(store, "a", weight=5)
+        line_up(store, "a", cost=4)
+        assert drain(store, slots=1) == "a"
+        line_up(store, "b")
+        assert drain(store, slots=1) == "b"  # it was not the wide job's turn
+        assert drain(store, slots=3) == ""
+        line_up(store, "cd")
+        assert drain(store, slots=3) == ""
+        assert drain(store, slots=5) == "ac"
+
+    def test_a_claim_can_leave_the_jobs_that_have_not_waited_long(self, store: JobStore, wait: Callable[[float], None]) -> None:
+        (old,) = line_up(store, "a")
+        assert store.claim("worker-1", 9, "test-1", waited_seconds=0.3) == []
+        wait(0.35)
+        (young,) = line_up(store, "a")
+        (claim,) = store.claim("worker-1", 9, "test-1", waited_seconds=0.3)
+        assert claim.job_id == old
+        assert store.get(young).position == 0
+        assert [claim.job_id for claim in store.claim("worker-1", 9, "test-1")] == [young]
+        assert store.release(claim)
+        assert store.claim("worker-1", 9, "test-1", waited_seconds=0.3) == []  # it waits anew
+        wait(0.35)
+        assert [claim.job_id for claim in store.claim("worker-1", 9, "test-1", waited_seconds=0.3)] == [old]
+
+    def test_who_has_waited_long_is_not_taken_before_one_whose_turn_it_is(
+        self, store: JobStore, wait: Callable[[float], None]
+    ) -> None:
+        line_up(store, "aaa")
+        wait(0.35)
+        line_up(store, "b")
+        assert [claim.job_id for claim in store.claim("worker-1", 9, "test-1", waited_seconds=0.3)] == [
+            record.id for record in store.list("a")[0][-1:]
+        ]
+        wait(0.35)
+        assert len(store.claim("worker-1", 9, "test-1", waited_seconds=0.3)) == 3
+
+    def test_reports_told_together_have_a_verdict_each(self, store: JobStore) -> None:
+        ids = line_up(store, "aaaa")
+        claims = store.claim("worker-1", 4, "test-1")
+        store.cancel(ids[1])
+        store.release(claims[2])
+        token = {"variation": 1, "text": "né"}
+        reports = [Report(claim, step, 9, [token] * step) for step, claim in enumerate(claims)]
+        assert store.progress_all(reports) == ["go_on", "cancelled", "lost", "go_on"]
+        assert store.progress_all([]) == []
+        assert [store.get(job_id).step for job_id in ids] == [0, 0, 0, 3]
+        assert names(store, ids[0]) == ["queued", "started", "progress"]
+        assert names(store, ids[1]) == ["queued", "started"]
+        assert names(store, ids[3]) == ["queued", "started", "progress", "token", "token", "token"]
+
+    def test_outcomes_told_together_have_an_answer_each(self, store: JobStore) -> None:
+        ids = line_up(store, "aaaa")
+        claims = store.claim("worker-1", 4, "test-1")
+        store.cancel(ids[1])
+        store.release(claims[2])
+        midi = [Artifact(f"continuation-{n}.mid", n, "audio/midi", bytes([n])) for n in range(4)]
+        outcomes = [Outcome(claim, RESULTS, midi[:n]) for n, claim in enumerate(claims)]
+        for _ in range(2):  # the second time after a lost answer, say
+            assert store.finish_all(outcomes) == [True, False, False, True]
+        assert store.finish_all([]) == []
+        assert [store.get(job_id).status for job_id in ids] == ["succeeded", "cancelled", "queued", "succeeded"]
+        assert [len(store.get(job_id).artifacts) for job_id in ids] == [0, 0, 0, 3]
+        assert store.artifact(ids[3], midi[2].name) == midi[2]
+        assert store.stats().counters["tokens"] == 24
 
     def test_a_job_begun_elsewhere_waits_for_the_same_numerics(self, store: JobStore) -> None:
         begun, other = (store.enqueue(new_job())[0].id for _ in range(2))
@@ -326,7 +474,7 @@ class StoreContract:
 
     def test_the_oldest_finished_jobs_make_room(self, make_store: Callable[..., JobStore]) -> None:
         store = make_store(store_bytes=100_000)
-        ids = []
+        ids: list[str] = []
         for _ in range(6):
             ids.append(store.enqueue(new_job(idempotency_key=f"key {len(ids)}"))[0].id)
             store.finish(self.claim_one(store), RESULTS, [Artifact(MIDI.name, 1, MIDI.media_type, bytes(30_000))])

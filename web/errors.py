@@ -35,6 +35,7 @@ STATUS: dict[str, int] = {
     "generation_failed": 500,
     "bad_checkpoint": 500,
     "training_diverged": 500,
+    "kernel_unavailable": 500,
     "store_unavailable": 503,
     "worker_lost": 500,
     "deadline_exceeded": 504,

@@ -49,6 +49,7 @@ class MusicPlan:
         self._missing = self._grid.anchor_place - self._start  # an unfinished last bar is completed first
         ticks = self._missing + brief.bars * (self._bar or max(self.v.bar_ticks_by_choice))
         self.budget = self.v.header_length + ticks * (self.v.voices + 1)  # the shortest steps, and all voices in each
+        self.wanted = self._wanted()
 
     def _read(self, prime: Piece) -> tuple[Grid, list[Step]]:
         """The prime's steps, on a grid whose anchor is the bar line at which the first of the new bars begins."""
@@ -64,28 +65,31 @@ class MusicPlan:
     def _in_header(self) -> bool:
         return self.brief.prime is None and len(self.tokens) < len(self.v.attributes)
 
-    def narrow(self, allowed: Bools) -> Bools:
+    def _wanted(self) -> Bools:
         """Attributes as asked for, else any that is known; no end before the bars are full; a new piece begins with a note."""
         v = self.v
-        narrowed = allowed.copy()
-        narrowed[END] = False
-        if self._in_header:
-            name = v.attributes[len(self.tokens)]
-            wanted = self.attributes.get(name)
-            token = v.attribute_token(name, wanted) if wanted is not None else v.attribute_starts[name]
-            if token != v.attribute_starts[name]:
-                narrowed[:] = False
-                narrowed[token] = True
-            else:
-                narrowed[token] = False
-                if name == "key" and v.usual_keys:
-                    usual = [v.attribute_token("key", key) for key in v.usual_keys]
-                    narrowed &= np.isin(np.arange(v.size), usual)
-        elif not self.tokens:
-            narrowed[v.hold] = False  # the prime's last note stays as long as it was
-        elif self.brief.prime is None and len(self.tokens) == len(v.attributes):
-            narrowed[v.first_duration :] = False
-        return narrowed
+        header = v.attributes if self.brief.prime is None else ()
+        rows = np.ones((len(header) + 2, v.size), bool)
+        rows[:, END] = False
+        for row, name in zip(rows, header, strict=False):
+            self._narrow_attribute(row, name)
+        if self.brief.prime is None:
+            rows[-2, v.first_duration :] = False
+        else:
+            rows[0, v.hold] = False  # the prime's last note stays as long as it was
+        return rows
+
+    def _narrow_attribute(self, row: Bools, name: str) -> None:
+        v, wanted = self.v, self.attributes.get(name)
+        unknown = v.attribute_starts[name]
+        token = v.attribute_token(name, wanted) if wanted is not None else unknown
+        if token != unknown:
+            row[:] = False
+            row[token] = True
+            return
+        row[unknown] = False
+        if name == "key" and v.usual_keys:
+            row &= np.isin(np.arange(v.size), [v.attribute_token("key", key) for key in v.usual_keys])
 
     def take(self, token: int) -> str | None:
         """`bars` when the last bar asked for is full."""

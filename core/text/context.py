@@ -14,8 +14,7 @@ class TextContext:
     def __init__(self, tokenizer: CharacterTokenizer, rows: int) -> None:
         self.start = tokenizer.encode("\n")[0]
         self.last = np.full(rows, self.start, np.int64)
-        self._allowed = np.ones((rows, tokenizer.size), bool)
-        self._allowed[:, tokenizer.UNKNOWN] = False
+        self._allowed = np.ones((rows, tokenizer.size), bool)  # text has no grammar
 
     def reset(self, row: int, bars_total: int = 0, bar_ticks: int = 0) -> None:
         self.last[row] = self.start

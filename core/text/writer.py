@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from core.brief import Bools, Brief, Rendered
+import numpy as np
+
+from core.brief import Brief, Rendered
 from core.text.characters import CharacterTokenizer
 from core.text.context import TextContext
 
@@ -28,13 +30,12 @@ class TextPlan:
         self.in_sentences = brief.sentences is not None
         self.total = brief.sentences if brief.sentences is not None else brief.words or DEFAULT_WORDS
         self.budget = self.total * (CHARACTERS_PER_SENTENCE if self.in_sentences else CHARACTERS_PER_WORD)
+        self.wanted = np.ones((1, tokenizer.size), bool)
+        self.wanted[:, tokenizer.UNKNOWN] = False
         self.text = ""
         self.done = 0
         self.drawn = 0
         self._shown = 0
-
-    def narrow(self, allowed: Bools) -> Bools:
-        return allowed
 
     def take(self, token: int) -> str | None:
         """words, sentences, stop or length when the text is over; what was drawn beyond the end is cut off."""

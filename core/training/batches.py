@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tokens = NDArray[np.int64]
+ALL_ROWS = slice(None)
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Batch:
     targets: Tokens  # (time, rows)
     weights: NDArray[np.float32]  # (time, rows): 0 where there is nothing to learn (padding)
     fresh: NDArray[np.bool_]  # (rows,): the row's state starts empty
+
+    @property
+    def learnt(self) -> int:
+        """How many of the time · rows places have something to learn; the others are computed in vain."""
+        return int(np.count_nonzero(self.weights))
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,13 @@ class Corpus(Protocol):
 
     def tokenizer_config(self) -> dict[str, Any]: ...
 
-    def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
-        """Endless, shuffled, augmented."""
+    def training(self, rows: int, chunk: int, seed: int, skip: int = 0, mine: slice = ALL_ROWS) -> Iterator[Batch]:
+        """Endless, shuffled, augmented: the stream that `seed` fixes, from its batch number `skip` on.
 
-    def validation(self, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
-        """The validation set once; beside each batch the number of units that it ends with. Weights mark what counts."""
+        What is skipped is planned, not made, so a resumed run finds its place at once. `mine`: the rows, of all `rows`, that
+        this process trains on; the batches of several processes together are the one batch of a single process.
+        """
+
+    def validation(self, rows: int, chunk: int, mine: slice = ALL_ROWS) -> Iterator[tuple[Batch, int]]:
+        """The validation set once, or one process's share; beside each batch the units that it ends with. Weights mark what
+        counts."""

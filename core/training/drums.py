@@ -19,8 +19,9 @@ from core.music.midi import read_midi
 from core.music.piece import Piece
 from core.music.tokenizer import MusicTokenizer
 from core.music.vocabulary import MusicVocabulary
-from core.training.batches import Batch, Tokens
-from core.training.music_batches import Sequence, architecture_sizes, play
+from core.training.batches import ALL_ROWS, Batch, Tokens
+from core.training.buckets import Sequence, bucketed, endless
+from core.training.music_batches import architecture_sizes, play
 
 STEPS_PER_BAR = 16
 SHORTEST_STEPS = 32
@@ -122,18 +123,14 @@ class DrumCorpus:
         steps = step_count(performance.piece)  # what a file holds after its last hit is only the recording's end
         return tokens[: np.flatnonzero(tokens >= VOCABULARY.first_duration)[steps - 1] + 1], steps
 
-    def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
+    def training(self, rows: int, chunk: int, seed: int, skip: int = 0, mine: slice = ALL_ROWS) -> Iterator[Batch]:
         """Performances in random order, each from a random bar on: a beat is a beat wherever one comes in."""
-        random = np.random.default_rng(seed)
 
-        def sequences() -> Iterator[Sequence]:
-            while True:
-                for place in random.permutation(len(self.encoded["train"])).tolist():
-                    tokens, steps = self.encoded["train"][place]
-                    yield self._excerpt(tokens, steps, random)
+        def vary(place: int, random: np.random.Generator) -> Sequence:
+            return self._excerpt(*self.encoded["train"][place], random)
 
-        for batch, _ in play(VOCABULARY, sequences(), rows, chunk, ending=False):
-            yield batch
+        sequences = endless(len(self.encoded["train"]), vary, rows, chunk, np.random.default_rng(seed))
+        return (batch for batch, _ in play(VOCABULARY, sequences, rows, chunk, ending=False, skip=skip, mine=mine))
 
     def _excerpt(self, tokens: np.ndarray[Any, Any], steps: int, random: np.random.Generator) -> Sequence:
         header, body = tokens[: VOCABULARY.header_length].copy(), tokens[VOCABULARY.header_length :]
@@ -148,12 +145,13 @@ class DrumCorpus:
         told = bars - first_bar if random.random() < TELL_LENGTH else 0
         return Sequence(excerpt, np.ones(len(excerpt), np.float32), told)
 
-    def validation(self, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
-        yield from self.scoring("validation", rows, chunk)
+    def validation(self, rows: int, chunk: int, mine: slice = ALL_ROWS) -> Iterator[tuple[Batch, int]]:
+        return self.scoring("validation", rows, chunk, mine)
 
-    def scoring(self, split: str, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
+    def scoring(self, split: str, rows: int, chunk: int, mine: slice = ALL_ROWS) -> Iterator[tuple[Batch, int]]:
         """Every performance of the split once, scored from its second bar on; the unit is a step of all nine drums together."""
-        yield from play(VOCABULARY, (self._scored(*pair) for pair in self.encoded[split]), rows, chunk, ending=False)
+        scored = [self._scored(*pair) for pair in self.encoded[split]]
+        return play(VOCABULARY, iter(bucketed(scored, rows, chunk, None)), rows, chunk, ending=False, mine=mine)
 
     def _scored(self, tokens: np.ndarray[Any, Any], steps: int) -> Sequence:
         before = np.concatenate([[0], np.cumsum(tokens >= VOCABULARY.first_duration)[:-1]])  # steps done before each token

@@ -7,25 +7,29 @@ import io
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
 from safetensors.torch import load
 
-from core.catalog import CARD, WEIGHTS, Card, Figure
-from core.checkpoint import architecture_to_card, pack_weights
+from core.catalog import CARD, PACKED, WEIGHTS, Card, Figure
+from core.checkpoint import pack_weights
 from core.model import RecurrentModel
+from core.packed import packed_bytes
 from core.training.batches import Corpus
+from core.training.calibration import measure_ranges, pack_model
 from core.training.cards import prose
 from core.training.loop import Trainer, evaluate
 from core.training.recipes import Recipe
 
 
 def export(name: str, recipe: Recipe, corpus: Corpus, trainer: Trainer, folder: Path) -> Card:
-    """Write `folder`/card.json and model.safetensors from the weights that validated best, and measure those."""
+    """Write `folder`/{card.json, model.safetensors, packed.safetensors} from the weights that validated best, and measure those."""
     model = RecurrentModel(trainer.model.architecture)
-    model.load_state_dict(torch.load(trainer.out / "best.pt", weights_only=True, map_location="cpu"))
+    best = trainer.folder.load("best")
+    assert best is not None, "a run ends with a validation, and the first one is the best so far"
+    model.load_state_dict(best)
     data = pack_weights(model)
     model.load_state_dict({key: weight.float() for key, weight in load(data).items()})  # as it will be used, in half precision
     score = evaluate(model, corpus.validation(recipe.rows, recipe.chunk))
+    packed = packed_bytes(pack_model(model, measure_ranges(model, corpus.validation(recipe.rows, recipe.chunk))))
     figure = Figure(
         what=f"nats per {corpus.unit}",
         value=round(score.nats_per_unit, 4),
@@ -37,10 +41,11 @@ def export(name: str, recipe: Recipe, corpus: Corpus, trainer: Trainer, folder: 
     card = Card(
         format=1,
         name=name,
-        architecture=architecture_to_card(model.architecture),
+        architecture=model.architecture.to_json(),
         tokenizer=dict(corpus.tokenizer_config()),
         parameters=sum(weight.numel() for weight in model.parameters()),
         sha256=hashlib.sha256(data).hexdigest(),
+        packed_sha256=hashlib.sha256(packed).hexdigest(),
         figures=[figure],
         trained={
             "recipe": name,
@@ -48,13 +53,16 @@ def export(name: str, recipe: Recipe, corpus: Corpus, trainer: Trainer, folder: 
             "updates": trainer.updates,
             "tokens": trainer.tokens,
             "minutes": round(trainer.seconds / 60, 1),
-            "device": trainer.model.tables.device.type,
+            "device": trainer.device.type,
+            "precision": str(trainer.precision.dtype).removeprefix("torch."),
+            "processes": trainer.team.size,
             "seed": recipe.seed,
         },
         **prose(name),
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(data)
+    (folder / PACKED).write_bytes(packed)
     write_card(card, folder)
     return card
 

@@ -23,8 +23,9 @@ from core.music.keys import key_name, parse_key, tonic
 from core.music.piece import KeyChange, Note, Piece
 from core.music.tokenizer import MusicTokenizer
 from core.music.vocabulary import MusicVocabulary
-from core.training.batches import Batch
-from core.training.music_batches import Sequence, architecture_sizes, play
+from core.training.batches import ALL_ROWS, Batch
+from core.training.buckets import Sequence, bucketed, endless
+from core.training.music_batches import architecture_sizes, play
 
 LOWEST, HIGHEST = 48, 96
 MODES = ("major", "minor", "dorian", "mixolydian")
@@ -184,20 +185,16 @@ class FolkCorpus:
         attributes = {"style": tune.style, "meter": tune.meter, "key": tune.key}
         return np.array(self.tokenizer.encode(tune.piece, attributes))
 
-    def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
+    def training(self, rows: int, chunk: int, seed: int, skip: int = 0, mine: slice = ALL_ROWS) -> Iterator[Batch]:
         """Tunes in random order, each moved to a random key that keeps it in range."""
-        random = np.random.default_rng(seed)
         chosen = [tune for tune in self.tunes if tune.split == "train"]
         encoded = [(self.encode(tune), -(-tune.piece.end // tune.piece.bar_ticks())) for tune in chosen]
 
-        def sequences() -> Iterator[Sequence]:
-            while True:
-                for place in random.permutation(len(encoded)).tolist():
-                    tokens, bars = encoded[place]
-                    yield self._varied(tokens, bars, random)
+        def vary(place: int, random: np.random.Generator) -> Sequence:
+            return self._varied(*encoded[place], random)
 
-        for batch, _ in play(VOCABULARY, sequences(), rows, chunk):
-            yield batch
+        sequences = endless(len(encoded), vary, rows, chunk, np.random.default_rng(seed))
+        return (batch for batch, _ in play(VOCABULARY, sequences, rows, chunk, skip=skip, mine=mine))
 
     def _varied(self, tokens: np.ndarray[Any, Any], bars: int, random: np.random.Generator) -> Sequence:
         """The tune in another key, now and then without an attribute, its length told or not."""
@@ -216,13 +213,13 @@ class FolkCorpus:
                 tokens[1 + v.attributes.index(name)] = v.attribute_starts[name]
         return Sequence(tokens, np.ones(len(tokens), np.float32), bars if random.random() < TELL_LENGTH else 0)
 
-    def validation(self, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
-        yield from self.scoring("validation", rows, chunk)
+    def validation(self, rows: int, chunk: int, mine: slice = ALL_ROWS) -> Iterator[tuple[Batch, int]]:
+        return self.scoring("validation", rows, chunk, mine)
 
-    def scoring(self, split: str, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
+    def scoring(self, split: str, rows: int, chunk: int, mine: slice = ALL_ROWS) -> Iterator[tuple[Batch, int]]:
         """Every tune of the split once, in its own key: nats of the body, its end among them, and the notes in it."""
-        scored = (self._scored(self.encode(tune)) for tune in self.tunes if tune.split == split)
-        yield from play(VOCABULARY, scored, rows, chunk)
+        scored = [self._scored(self.encode(tune)) for tune in self.tunes if tune.split == split]
+        return play(VOCABULARY, iter(bucketed(scored, rows, chunk, None)), rows, chunk, mine=mine)
 
     def _scored(self, tokens: np.ndarray[Any, Any]) -> Sequence:
         weights = (np.arange(len(tokens)) >= VOCABULARY.header_length).astype(np.float32)

@@ -10,7 +10,7 @@ from core.model import Dropout
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run. `minutes` is training time proper: the learning rate's cosine runs over it."""
+    """One training run. Its length is a number of updates, over which the learning rate's cosine runs."""
 
     corpus: str
     """shakespeare, folk or drums: the module of core.training that reads the data."""
@@ -26,11 +26,15 @@ class Recipe:
     learning_rate: float
     weight_decay: float
     minutes: float
+    """Training time proper. How many updates that is, is measured on the first ones and then kept, also by a resumed run."""
+    updates: int = 0
+    """The length itself, in place of `minutes`: then the whole run can be repeated. 0: as many as fit into the minutes."""
     averaging: float = 0.999
     """Decay of the running mean of the weights, which is what is validated and kept."""
     warmup_updates: int = 100
     clip: float = 0.5
     evaluate_every_minutes: float = 2.0
+    """Of `minutes`; where `updates` are given, the same share of them."""
     patience: int = 15
     """Evaluations without a better one before the run stops early."""
     seed: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.text.characters import CharacterTokenizer
-from core.training.batches import Batch
+from core.training.batches import ALL_ROWS, Batch
 
 TRAIN_SHARE = 0.9
 VALIDATION_FROM, VALIDATION_TO = 0.49, 0.51
@@ -40,29 +41,33 @@ class TextCorpus:
     def tokenizer_config(self) -> dict[str, Any]:
         return self.tokenizer.config()
 
-    def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
+    def training(self, rows: int, chunk: int, seed: int, skip: int = 0, mine: slice = ALL_ROWS) -> Iterator[Batch]:
         """Rows read on from random places; now and then a row jumps and starts with an empty state, so that one is familiar."""
         random = np.random.default_rng(seed)
         tokens = self.training_tokens
         last_start = len(tokens) - chunk - 1
         places = random.integers(0, last_start, rows)
         fresh = np.ones(rows, dtype=bool)
-        while True:
-            window = places[None, :] + np.arange(chunk + 1)[:, None]  # (time + 1, rows)
-            yield _batch(tokens[window], fresh)
+        for number in itertools.count():
+            if number >= skip:
+                window = places[None, mine] + np.arange(chunk + 1)[:, None]  # (time + 1, rows)
+                yield _batch(tokens[window], fresh[mine])
             places = places + chunk
             fresh = (random.random(rows) < self.reset_probability) | (places > last_start)
             jump = places > last_start
             places = np.where(jump, random.integers(0, last_start, rows), places)
 
-    def validation(self, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
+    def validation(self, rows: int, chunk: int, mine: slice = ALL_ROWS) -> Iterator[tuple[Batch, int]]:
         """Windows with an empty state at each start, as the published figure is measured."""
-        yield from windows(self.validation_tokens, 256, rows, offsets=(0,))
+        yield from windows(self.validation_tokens, 256, rows, (0,), mine)
 
 
-def windows(tokens: np.ndarray[Any, Any], length: int, rows: int, offsets: tuple[int, ...]) -> Iterator[tuple[Batch, int]]:
+def windows(
+    tokens: np.ndarray[Any, Any], length: int, rows: int, offsets: tuple[int, ...], mine: slice = ALL_ROWS
+) -> Iterator[tuple[Batch, int]]:
     """All disjoint windows of `length` at each offset, `rows` at a time; every window's state starts empty."""
-    starts = [start for offset in offsets for start in range(offset, len(tokens) - length, length)]
+    starts = [start for offset in offsets for start in range(offset, len(tokens) - length, length)][mine]
+    rows = len(range(rows)[mine])
     for first in range(0, len(starts), rows):
         group = np.array(starts[first : first + rows])
         batch = _batch(tokens[group[None, :] + np.arange(length + 1)[:, None]], np.ones(len(group), dtype=bool))

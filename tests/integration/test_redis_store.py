@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import redis
 from conftest import Valkey, start_valkey
-from store_contract import MIDI, RESULTS, StoreContract, contract_settings, names, new_job
+from store_contract import MIDI, RESULTS, StoreContract, contract_settings, drain, line_up, names, new_job
 
 from core.errors import QueueFull, StoreUnavailable
 from worker.jobs.redis_store import PREFIX, RedisJobStore, connect
 from worker.jobs.settings import Settings
-from worker.jobs.store import JobStore
+from worker.jobs.store import JobStore, Outcome, Report
 
 pytestmark = pytest.mark.integration
 
@@ -170,16 +170,19 @@ def test_a_verb_whose_answer_was_lost_can_be_sent_again(valkey: Valkey, settings
         job = new_job(idempotency_key="k", fingerprint="f")
         record, _ = twice(lambda: store.enqueue(job))
         assert store.stats().queued == 1
+        assert client.get(f"{PREFIX}tag:local") == b"1"  # charged once
         other = store.enqueue(new_job())[0].id
         claims = twice(lambda: store.claim("worker-1", 1, "test-1"))
         assert [claim.job_id for claim in claims] == [record.id]
         assert [claim.job_id for claim in store.claim("worker-1", 1, "test-1")] == [other]
         assert store.stats().running == 2
         assert twice(lambda: store.progress(claims[0], 1, 2)) == "go_on"
+        assert twice(lambda: store.progress_all([Report(claim, 2, 3) for claim in claims])) == ["go_on"]
+        assert names(store, record.id).count("progress") == 2
         assert twice(lambda: store.release(claims[0]))
         (again,) = store.claim("worker-1", 1, "test-1")
         assert store.get(record.id).attempt == 1
-        assert twice(lambda: store.finish(again, RESULTS, [MIDI]))
+        assert twice(lambda: store.finish_all([Outcome(again, RESULTS, [MIDI])])) == [True]
         assert names(store, record.id).count("done") == 1
 
 
@@ -191,9 +194,50 @@ def test_a_removed_job_leaves_no_key_behind(valkey: Valkey) -> None:
     time.sleep(1.1)
     store.reap()
     left = {key.decode().removeprefix(PREFIX) for key in store._client.keys("*")}
-    assert left == {"seq", "bytes", "counters", "seconds_per_job", "reaped_at"}
+    assert left == {"seq", "bytes", "counters", "seconds_per_job", "reaped_at", "fair", "tag:local"}
+    assert 0 < store._client.pttl(f"{PREFIX}tag:local") <= 600_000  # owners who never come again do not pile up
     assert store._client.get(f"{PREFIX}bytes") == b"0"
     store._client.close()
+
+
+def test_an_owners_tag_lives_as_long_as_its_last_job_may(store: RedisJobStore) -> None:
+    tag = f"{PREFIX}tag:local"
+    for deadline_seconds, lives in ((100, 100), (500, 500), (5, 500)):
+        store.enqueue(new_job(deadline_seconds=deadline_seconds))
+        assert store._client.pttl(tag) == pytest.approx(1000 * lives, abs=5000)
+
+
+def test_tags_are_kept_to_the_last_bit(store: RedisJobStore) -> None:
+    """Also after so much work that the tags are large, and with weights that have no exact decimal."""
+    line_up(store, "z", weight=1e9)
+    drain(store)
+    line_up(store, "z" * 30, weight=1 / 3)
+    line_up(store, "y" * 30, weight=2 / 3)
+    tags = {"y": 1e9, "z": 1e9}
+    expected = ""
+    for _ in range(60):
+        owner = "z" if (tags["z"] <= tags["y"] or expected.count("y") == 30) and expected.count("z") < 30 else "y"
+        tags[owner] += 1 / 3 if owner == "z" else 2 / 3
+        expected += owner
+    assert drain(store) == expected
+
+
+def test_jobs_that_wait_in_an_older_versions_line_are_served(store: RedisJobStore) -> None:
+    """Version 0.1.0 kept bare ids in the ready set, by sequence number, and no tags."""
+    ids = line_up(store, "aaaa")
+    store._client.delete(f"{PREFIX}ready", f"{PREFIX}fair", f"{PREFIX}tag:a")
+    for seq, job_id in enumerate(ids, start=1):
+        store._client.hdel(f"{PREFIX}job:{job_id}", "start", "ready_at")
+        store._client.zadd(f"{PREFIX}ready", {job_id: seq})
+    assert store.cancel(ids[1]).status == "cancelled"
+    store._client.hset(f"{PREFIX}job:{ids[2]}", "deadline_at", 1)
+    assert store.reap().failed == 0
+    claims = store.claim("worker-1", 9, "test-1", waited_seconds=60)
+    assert [claim.job_id for claim in claims] == [ids[0], ids[3]]
+    assert store.release(claims[0])
+    line_up(store, "b")
+    assert drain(store) == "ab"
+    assert store.stats().queued == 0
 
 
 def test_every_key_has_the_prefix(store: RedisJobStore) -> None:

@@ -15,13 +15,15 @@ from store_contract import MIDI, RESULTS, new_job
 
 from core.errors import IdempotencyConflict, NotReady, QueueFull
 from worker.jobs.memory_store import MemoryJobStore
-from worker.jobs.redis_store import RedisJobStore, connect
+from worker.jobs.redis_store import PREFIX, RedisJobStore, connect
 from worker.jobs.settings import Settings
-from worker.jobs.store import Claim, JobRecord, JobStore
+from worker.jobs.store import Claim, JobRecord, JobStore, Outcome, Report
 
 pytestmark = pytest.mark.integration
 
 NUMERICS = st.sampled_from(["cpu-1", "cuda-1"])
+OWNERS = st.sampled_from("abc")
+WEIGHTS = st.sampled_from([None, 0.1, 1 / 3, 2.0, 1e9])
 RECENT = 3  # verbs go to one of the last jobs or claims: old ones are mostly over, where nothing happens any more
 TIMES = {"created_at": 0.0, "started_at": None, "finished_at": None, "deadline_at": None}
 
@@ -40,7 +42,8 @@ class Twins(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.real._client.flushall()
-        self.stores: tuple[JobStore, JobStore] = (self.real, MemoryJobStore(self.limits))
+        self.memory = MemoryJobStore(self.limits)
+        self.stores: tuple[JobStore, JobStore] = (self.real, self.memory)
         self.jobs: list[tuple[str, str]] = []
         self.claims: list[tuple[Claim, Claim]] = []
         self.ended: dict[int, JobRecord] = {}
@@ -63,11 +66,11 @@ class Twins(RuleBasedStateMachine):
         return replace(record, id="", **TIMES)  # type: ignore[arg-type]
 
     @rule(
-        owner=st.sampled_from("ab"), cost=st.integers(1, 3),
+        owner=OWNERS, cost=st.integers(1, 3), weight=WEIGHTS,
         key=st.sampled_from([None, "k", "l"]), fingerprint=st.sampled_from("fg"),
     )  # fmt: skip
-    def enqueue(self, owner: str, cost: int, key: str | None, fingerprint: str) -> None:
-        job = new_job(owner, cost=cost, idempotency_key=key, fingerprint=fingerprint)
+    def enqueue(self, owner: str, cost: int, weight: float | None, key: str | None, fingerprint: str) -> None:
+        job = new_job(owner, cost=cost, weight=weight, idempotency_key=key, fingerprint=fingerprint)
         real, memory = self.both(lambda store, twin: store.enqueue(job))
         if isinstance(real, type) or isinstance(memory, type):
             assert real == memory
@@ -79,12 +82,20 @@ class Twins(RuleBasedStateMachine):
         else:
             assert self.number(real[0].id, 0) == self.number(memory[0].id, 1)
 
-    @rule(slots=st.integers(1, 4), numerics=NUMERICS)
-    def claim(self, slots: int, numerics: str) -> None:
-        real, memory = self.both(lambda store, twin: store.claim("worker-1", slots, numerics))
+    @rule(slots=st.integers(1, 4), numerics=NUMERICS, waited_seconds=st.sampled_from([0.0, 0.0, 1800.0]))
+    def claim(self, slots: int, numerics: str, waited_seconds: float) -> None:
+        real, memory = self.both(lambda store, twin: store.claim("worker-1", slots, numerics, waited_seconds))
         assert [self.number(claim.job_id, 0) for claim in real] == [self.number(claim.job_id, 1) for claim in memory]
         assert [claim.fence for claim in real] == [claim.fence for claim in memory]
         self.claims += zip(real, memory, strict=True)
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def one_has_waited_for_an_hour(self, data: st.DataObject) -> None:
+        """There is no turning the server's clock, so this is the one rule that reaches behind the verbs."""
+        real, memory = data.draw(st.sampled_from(self.jobs))
+        self.real._client.hincrbyfloat(f"{PREFIX}job:{real}", "ready_at", -3600)
+        self.memory._shelf.jobs[memory].ready_at -= 3600
 
     def of_some_claim(self, data: st.DataObject, verb: Callable[[JobStore, Claim], Any]) -> None:
         """One of the last claims given out, stale ones too."""
@@ -101,6 +112,27 @@ class Twins(RuleBasedStateMachine):
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
         self.of_some_claim(data, lambda store, claim: store.finish(claim, RESULTS, [MIDI]))
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), step=st.integers(0, 3))
+    def progress_of_several(self, data: st.DataObject, step: int) -> None:
+        pairs = data.draw(st.lists(st.sampled_from(self.claims[-RECENT:]), max_size=4))
+        token = {"variation": 1, "text": str(step)}
+        real, memory = self.both(
+            lambda store, twin: store.progress_all(
+                [Report(pair[twin], step, 3, [token] * (n % 2)) for n, pair in enumerate(pairs)]
+            )
+        )
+        assert real == memory
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def finish_several(self, data: st.DataObject) -> None:
+        pairs = data.draw(st.lists(st.sampled_from(self.claims[-RECENT:]), max_size=3))
+        real, memory = self.both(
+            lambda store, twin: store.finish_all([Outcome(pair[twin], RESULTS, [MIDI] * (n % 2)) for n, pair in enumerate(pairs)])
+        )
+        assert real == memory
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
@@ -132,7 +164,7 @@ class Twins(RuleBasedStateMachine):
         assert replace(real, waiting=()) == replace(memory, waiting=())
         assert [self.number(job_id, 0) for job_id in real.waiting] == [self.number(job_id, 1) for job_id in memory.waiting]
 
-    @rule(owner=st.sampled_from("ab"), limit=st.integers(1, 3))
+    @rule(owner=OWNERS, limit=st.integers(1, 3))
     def page_through_history(self, owner: str, limit: int) -> None:
         def pages(store: JobStore, twin: int) -> list[list[int]]:
             found, cursor = [], None
@@ -171,7 +203,7 @@ class Twins(RuleBasedStateMachine):
 
 
 def test_redis_and_memory_tell_the_same_story(server: Valkey) -> None:
-    Twins.limits = Settings(redis_url=server.url, queue_limit=4)
+    Twins.limits = Settings(redis_url=server.url, queue_limit=6)
     Twins.real = connect(Twins.limits)
     with Twins.real._client:
         run_state_machine_as_test(

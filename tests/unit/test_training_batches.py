@@ -4,14 +4,18 @@ import numpy as np
 from core_strategies import melodies
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toys import DRUMS, FOLK
 
 from core.music.context import MusicContext
 from core.music.piece import Note, Piece, Track
+from core.music.tokenizer import MusicTokenizer
 from core.music.vocabulary import END
+from core.training import drums, folk
 from core.training.batches import Batch, Score
-from core.training.music_batches import Sequence, play
+from core.training.buckets import Sequence
+from core.training.music_batches import play
 from core.training.shakespeare import windows
+
+FOLK, DRUMS = MusicTokenizer(folk.VOCABULARY), MusicTokenizer(drums.VOCABULARY)
 
 
 def sequence(tokens: list[int], units: int = 1) -> Sequence:
@@ -35,12 +39,13 @@ def rows_of(batches: list[tuple[Batch, int]], rows: int) -> list[list[int]]:
 @settings(deadline=None, max_examples=10)
 def test_every_sequence_is_played_once_from_its_start_to_its_end(cases: list[tuple], rows: int, chunk: int) -> None:
     encoded = [FOLK.encode(*case) for case in cases]
-    batches = list(play(FOLK.vocabulary, [sequence(tokens) for tokens in encoded], rows, chunk))
+    batches = list(play(FOLK.vocabulary, iter([sequence(tokens) for tokens in encoded]), rows, chunk))
     assert sorted(rows_of(batches, rows)) == sorted(tokens[1:] for tokens in encoded)
     assert sum(units for _, units in batches) == len(encoded)
     for batch, _ in batches:
         assert batch.allowed is not None
-        at = np.arange(chunk)[:, None], np.arange(rows)[None, :], batch.targets
+        assert len(batch.targets) <= chunk
+        at = np.arange(len(batch.targets))[:, None], np.arange(rows)[None, :], batch.targets
         assert batch.allowed[at].all()  # no target is ever forbidden, not even where nothing is scored
         assert (batch.features < np.array(MusicContext(FOLK.vocabulary, 1).feature_sizes())).all()
 
@@ -50,7 +55,8 @@ def test_a_row_sees_in_training_what_it_sees_in_decoding() -> None:
     tokens = FOLK.encode(tune, {"meter": "4/4", "key": "C major"})
     context = MusicContext(FOLK.vocabulary, 1)
     context.reset(0)
-    seen = [part for batch, _ in play(FOLK.vocabulary, [sequence(tokens)], 1, 16) for part in zip(*_columns(batch), strict=True)]
+    played = play(FOLK.vocabulary, iter([sequence(tokens)]), 1, 16)
+    seen = [part for batch, _ in played for part in zip(*_columns(batch), strict=True)]
     for token, (features, references, allowed) in zip(tokens[1:], seen, strict=False):
         now = context.inputs()
         assert np.array_equal(features, now[0])
@@ -67,7 +73,7 @@ def _columns(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_where_the_ending_is_not_scored_it_is_not_offered() -> None:
     hits = Piece(4, (Track(tuple(Note(place, 1, 36) for place in range(32)), percussion=True),))
     tokens = DRUMS.encode(hits, {"meter": "4/4"}, end=False)
-    for batch, _ in play(DRUMS.vocabulary, [sequence(tokens)], 1, 8, ending=False):
+    for batch, _ in play(DRUMS.vocabulary, iter([sequence(tokens)]), 1, 8, ending=False):
         assert batch.allowed is not None
         assert not batch.allowed[batch.weights > 0][:, END].any()
 

@@ -71,7 +71,7 @@ def test_every_batch_of_training_can_be_learnt_and_never_ends_a_piece(archive: P
     for _ in range(12):
         batch = next(batches)
         assert batch.allowed is not None
-        at = np.arange(40)[:, None], np.arange(3)[None, :], batch.targets
+        at = np.arange(len(batch.targets))[:, None], np.arange(3)[None, :], batch.targets
         assert batch.allowed[at].all()
         assert not (batch.targets[batch.weights > 0] == END).any()
 

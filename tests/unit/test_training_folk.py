@@ -114,7 +114,7 @@ def test_every_batch_of_training_can_be_learnt(folk: FolkCorpus) -> None:
     for _ in range(10):
         batch = next(batches)
         assert batch.allowed is not None
-        at = np.arange(32)[:, None], np.arange(3)[None, :], batch.targets
+        at = np.arange(len(batch.targets))[:, None], np.arange(3)[None, :], batch.targets
         assert batch.allowed[at].all()
         assert batch.weights.sum() > 0
 
@@ -125,6 +125,16 @@ def test_a_score_counts_the_notes_of_every_tune_and_not_the_header(folk: FolkCor
     assert sum(units for _, units in scored) == sum(each.piece.note_count for each in train)
     steps = sum(len(folk.encode(each)) - VOCABULARY.header_length for each in train)
     assert sum(float(batch.weights.sum()) for batch, _ in scored) == steps
+
+
+def test_the_shares_of_a_validation_are_the_whole(folk: FolkCorpus) -> None:
+    of_all = (slice(None), slice(0, None, 2), slice(1, None, 2))
+    whole, *shares = (list(folk.scoring("train", rows=4, chunk=50, mine=mine)) for mine in of_all)
+    assert sum(units for _, units in whole) == sum(units for share in shares for _, units in share)
+    for (batch, _), *parts in zip(whole, *shares, strict=True):
+        for rank, (part, _) in enumerate(parts):
+            assert np.array_equal(part.features, batch.features[:, rank::2])
+            assert np.array_equal(part.weights, batch.weights[:, rank::2])
 
 
 @given(st.integers(-12, 12))

@@ -18,7 +18,7 @@ from core.generate import generate
 from core.model import Dropout
 from core.sampling_params import SamplingParams
 from core.training import loop, run
-from core.training.batches import Batch
+from core.training.batches import ALL_ROWS, Batch, Score
 from core.training.export import export
 from core.training.loop import Trainer, evaluate, negative_log_likelihood
 from core.training.recipes import RECIPES, Recipe
@@ -47,17 +47,24 @@ RECIPE = Recipe(
 class Clock:
     """Every look at it is a quarter of a second later: an update takes so long, whatever the machine does meanwhile."""
 
+    tick = 0.25
+
     def __init__(self) -> None:
         self.now = 0.0
 
     def monotonic(self) -> float:
-        self.now += 0.25
+        self.now += self.tick
         return self.now
 
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "time", Clock())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # threads that wait for each other on a busy machine take minutes
 
 
 @pytest.fixture
@@ -94,20 +101,26 @@ def test_a_tiny_corpus_trains_and_its_loss_falls(data: Path, tmp_path: Path) -> 
     assert rates[-1] < 0.05 * RECIPE.learning_rate
 
 
+def killed_at(updates: int) -> Any:
+    """Trainer.update, but the run ends when it has done so many."""
+    update = Trainer.update
+
+    def killed(self: Trainer, *arguments: Any, **options: Any) -> Any:
+        if self.updates == updates:
+            raise KeyboardInterrupt
+        return update(self, *arguments, **options)
+
+    return killed
+
+
 def test_a_killed_run_goes_on_where_it_was(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0.0)
     first = trainer(data, tmp_path / "out", minutes=0.25)
-    update = Trainer._update
-
-    def killed(self: Trainer, *arguments: Any) -> Any:
-        if self.updates == 20:
-            raise KeyboardInterrupt
-        return update(self, *arguments)
-
-    monkeypatch.setattr(Trainer, "_update", killed)
+    update = Trainer.update
+    monkeypatch.setattr(Trainer, "update", killed_at(20))
     with pytest.raises(KeyboardInterrupt):
         first.run()
-    monkeypatch.setattr(Trainer, "_update", update)
+    monkeypatch.setattr(Trainer, "update", update)
     second = trainer(data, tmp_path / "out", minutes=0.25)
     second.resume()
     assert (second.updates, second.tokens, second.seconds) == (first.updates, first.tokens, first.seconds)
@@ -115,9 +128,55 @@ def test_a_killed_run_goes_on_where_it_was(data: Path, tmp_path: Path, monkeypat
         assert all(torch.equal(weight, other.state_dict()[name]) for name, weight in one.state_dict().items())
     moments, restored = (each.optimizer.state_dict()["state"] for each in (first, second))
     assert all(torch.equal(moments[n]["exp_avg_sq"], restored[n]["exp_avg_sq"]) for n in moments)
+    assert all(torch.equal(one, other) for one, other in zip(first.state, second.state, strict=True))
     second.run()
     assert second.updates == 60
-    assert log(tmp_path / "out", "train")[-1]["update"] == 60
+    assert [entry["update"] for entry in log(tmp_path / "out", "train")] == [20, 40, 60]
+
+
+def test_how_many_updates_fit_is_measured_once_and_kept(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = trainer(data, tmp_path / "out", minutes=0.5)
+    update = Trainer.update
+    monkeypatch.setattr(Trainer, "update", killed_at(50))
+    monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    assert first.total == 120  # half a minute of quarter seconds
+    monkeypatch.setattr(Trainer, "update", update)
+    monkeypatch.setattr(Clock, "tick", 5.0)  # the machine has become slow: that does not change the run
+    second = trainer(data, tmp_path / "out", minutes=0.5)
+    second.resume()
+    second.run()
+    assert (second.updates, second.total) == (120, 120)
+    longer = trainer(data, tmp_path / "out", minutes=1.0)
+    longer.resume()
+    assert longer.total == 240
+    other = trainer(data, tmp_path / "out", updates=130)
+    other.resume()
+    assert other.total == 130
+
+
+def test_what_was_logged_after_the_last_save_is_forgotten(data: Path, tmp_path: Path) -> None:
+    first = trainer(data, tmp_path / "out", updates=40)
+    first.run()
+    with (tmp_path / "out" / "log.jsonl").open("a") as written:
+        written.write(json.dumps({"kind": "train", "update": 60}) + "\n" + '{"kind": "tra')
+    second = trainer(data, tmp_path / "out", updates=60)
+    second.resume()
+    second.run()
+    assert [entry["update"] for entry in log(tmp_path / "out", "train")] == [20, 40, 60]
+    anew = trainer(data, tmp_path / "out", updates=20)
+    anew.run()
+    assert [entry["update"] for entry in log(tmp_path / "out", "train")] == [20]
+
+
+def test_the_log_tells_the_precision_and_the_padding(data: Path, tmp_path: Path) -> None:
+    run_ = trainer(data, tmp_path / "out", updates=20)
+    run_.run()
+    (start,) = log(tmp_path / "out", "start")
+    assert start["precision"] == str(run_.precision)
+    assert start["processes"] == 1
+    assert [entry["padding"] for entry in log(tmp_path / "out", "train")] == [0.0]  # text has none
 
 
 def test_a_kill_while_it_is_saved_costs_nothing(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +207,7 @@ def test_a_run_with_nothing_to_resume_starts_anew(data: Path, tmp_path: Path) ->
 def test_it_stops_early_when_validation_no_longer_improves(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_ = trainer(data, tmp_path / "out", patience=2, evaluate_every_minutes=0.05)
     scores = iter([2.0, 1.5, 1.6, 1.7, 1.0])
-    monkeypatch.setattr(loop, "evaluate", lambda *_: type("Given", (), {"nats_per_unit": next(scores)}))
+    monkeypatch.setattr(loop, "evaluate", lambda *_: Score(next(scores), 1))
     run_.run()
     assert run_.best == 1.5
     assert len(log(tmp_path / "out", "validation")) == 4
@@ -174,11 +233,11 @@ class Given:
         weights = np.full((3, 2), self.weight, np.float32)
         return Batch(ones[:, :, None], np.zeros((3, 2, 0), np.int64), None, ones, weights, np.ones(2, bool))
 
-    def training(self, rows: int, chunk: int, seed: int) -> Iterator[Batch]:
+    def training(self, rows: int, chunk: int, seed: int, skip: int = 0, mine: slice = ALL_ROWS) -> Iterator[Batch]:
         while True:
             yield self.batch()
 
-    def validation(self, rows: int, chunk: int) -> Iterator[tuple[Batch, int]]:
+    def validation(self, rows: int, chunk: int, mine: slice = ALL_ROWS) -> Iterator[tuple[Batch, int]]:
         yield self.batch(), 6
 
 
@@ -251,10 +310,13 @@ def test_train_goes_from_data_to_a_checkpoint(data: Path, tmp_path: Path, monkey
     assert (tmp_path / "out" / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(("config", "folder", "field"), [("waltz", ".", "config"), ("shakespeare", "nowhere", "data")])
-def test_what_is_not_there_is_named(tmp_path: Path, config: str, folder: str, field: str) -> None:
+@pytest.mark.parametrize(
+    ("config", "folder", "processes", "field"),
+    [("waltz", ".", 1, "config"), ("shakespeare", "nowhere", 1, "data"), ("shakespeare", ".", 7, "processes")],
+)
+def test_what_cannot_be_is_named(tmp_path: Path, config: str, folder: str, processes: int, field: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        run.train(config, tmp_path / folder, tmp_path / "out")
+        run.train(config, tmp_path / folder, tmp_path / "out", processes=processes)
     assert refused.value.field == field
 
 
@@ -267,3 +329,6 @@ def test_the_text_is_split_in_order_and_rows_read_on(data: Path) -> None:
     assert first.fresh.all()
     for row in np.flatnonzero(~second.fresh):
         assert second.features[0, row, 0] == first.targets[-1, row]
+    resumed = next(corpus.training(4, 10, seed=3, skip=1, mine=slice(1, None, 2)))
+    assert np.array_equal(resumed.features, second.features[:, 1::2])
+    assert np.array_equal(resumed.fresh, second.fresh[1::2])

@@ -24,8 +24,11 @@ class ShelvedJob:
     record: JobRecord
     new: NewJob
     seq: int
+    start: float
+    """The start tag of fair queueing (store.py)."""
     size: int
     woken_at: float
+    ready_at: float
     fence: int = 0
     losses: int = 0
     lease_until: float = 0.0
@@ -47,6 +50,9 @@ class Shelf:
         self._finished: dict[str, None] = {}  # in order of ending
         self._idem: dict[tuple[str, str], str] = {}
         self._seq = 0
+        self.virtual_time = 0.0
+        self._top = 0.0  # the latest finish tag of all
+        self._tags: dict[str, tuple[float, float]] = {}  # owner → the last job's finish tag, and when it is forgotten
 
     def job(self, job_id: str) -> ShelvedJob:
         """Raises NotFound."""
@@ -68,8 +74,9 @@ class Shelf:
         return self.view(held)
 
     def queued(self) -> list[ShelvedJob]:
-        """The waiting jobs, the next one first: by arrival, so one that comes back keeps its place."""
-        return [job for job in self.jobs.values() if job.record.status == "queued"]
+        """The waiting jobs, the next one first; one that comes back keeps its place."""
+        waiting = [job for job in self.jobs.values() if job.record.status == "queued"]
+        return sorted(waiting, key=lambda job: (job.start, job.seq))
 
     def bytes_held(self) -> int:
         return sum(job.size for job in self.jobs.values())
@@ -85,12 +92,31 @@ class Shelf:
             created_at=now, deadline_at=now + job.deadline_seconds,
         )  # fmt: skip
         self._seq += 1
-        self.jobs[job_id] = ShelvedJob(record, job, self._seq, size, woken_at=now)
+        start = self._start_tag(job)
+        self.jobs[job_id] = ShelvedJob(record, job, self._seq, start, size, woken_at=now, ready_at=now)
         if job.idempotency_key:
             self._idem[job.owner, job.idempotency_key] = job_id
         self.count("jobs_submitted")
-        self.tell(self.jobs[job_id], "queued", {"position": len(self.queued()) - 1})
+        self.tell(self.jobs[job_id], "queued", {"position": self.queued().index(self.jobs[job_id])})
         return self.jobs[job_id]
+
+    def _start_tag(self, job: NewJob) -> float:
+        """As `draw_tags` in lua/enqueue.lua."""
+        now = self.clock()
+        if not self.queued():
+            self.virtual_time = self._top
+        self._tags = {owner: tag for owner, tag in self._tags.items() if tag[1] > now}
+        finish, needed_until = self._tags.get(job.owner, (0.0, 0.0))
+        start = max(self.virtual_time, finish)
+        self._tags[job.owner] = start + job.work, max(needed_until, now + job.deadline_seconds)
+        self._top = max(self._top, start + job.work)
+        return start
+
+    def take_back_tag(self, job: ShelvedJob) -> None:
+        """As lua/cancel.lua: the owner's next job does not stand back for this one."""
+        finish, needed_until = self._tags.get(job.record.owner, (None, 0.0))
+        if finish == job.start + job.new.work:
+            self._tags[job.record.owner] = job.start, needed_until
 
     def settle(self, job: ShelvedJob, status: Status, data: dict[str, Any] | None = None) -> None:
         """The one way into a terminal state; `data` is its event's."""
@@ -109,7 +135,7 @@ class Shelf:
     def requeue(self, job: ShelvedJob, reason: str) -> None:
         """Back to where it stood. Its wake-up is due at once."""
         job.record = replace(job.record, status="queued", step=0, total=0)
-        job.woken_at = -math.inf
+        job.woken_at, job.ready_at = -math.inf, self.clock()
         self.count("jobs_requeued")
         self.tell(job, "reset", {"reason": reason})
         self.tell(job, "queued", {"position": self.queued().index(job)})

@@ -24,7 +24,9 @@ from worker.jobs.store import (
     Event,
     JobRecord,
     NewJob,
+    Outcome,
     ReapReport,
+    Report,
     StoreStats,
     Verdict,
     retry_after_seconds,
@@ -72,12 +74,13 @@ class MemoryJobStore:
         with self._changed:
             job = self._shelf.job(job_id)
             if job.record.status == "queued":
+                self._shelf.take_back_tag(job)
                 self._shelf.settle(job, "cancelled")
             elif job.record.status == "running":
                 job.record = replace(job.record, cancel_requested=True)
             return self._shelf.view(job)
 
-    def claim(self, worker: str, slots: int, numerics: str) -> list[Claim]:
+    def claim(self, worker: str, slots: int, numerics: str, waited_seconds: float = 0.0) -> list[Claim]:
         with self._changed:
             now, claims = self._clock(), []
             for job in self._shelf.queued():
@@ -87,49 +90,64 @@ class MemoryJobStore:
                     self._shelf.settle(job, "expired")
                 elif job.record.numerics not in (None, numerics):
                     continue
-                elif job.new.cost > slots:
-                    break  # no overtaking: a wide job would starve
+                elif waited_seconds > 0 and job.ready_at + waited_seconds > now:
+                    break
                 else:
+                    self._shelf.virtual_time = max(self._shelf.virtual_time, job.start)
+                    if job.new.cost > slots:
+                        break  # no overtaking: a wide job would starve
                     slots -= job.new.cost
                     claims.append(self._take(job, now, numerics))
             return claims
 
     def progress(self, claim: Claim, step: int, total: int, tokens: list[dict[str, Any]] | None = None) -> Verdict:
+        return self.progress_all([Report(claim, step, total, tokens or [])])[0]
+
+    def progress_all(self, reports: list[Report]) -> list[Verdict]:
         with self._changed:
-            state, job = self._standing(claim)
-            if state in ("cancel", "cancelled"):
-                return "cancelled"
-            if state != "held" or job is None:
-                return "lost"
-            job.lease_until = self._clock() + self._settings.lease_seconds
-            if (job.record.step, job.record.total) != (step, total):
-                job.record = replace(job.record, step=step, total=total)
-                self._shelf.tell(job, "progress", {"step": step, "total": total})
-            for token in tokens or ():
-                self._shelf.tell(job, "token", token)
-            return "go_on"
+            return [self._progress(report) for report in reports]
+
+    def _progress(self, report: Report) -> Verdict:
+        state, job = self._standing(report.claim)
+        if state in ("cancel", "cancelled"):
+            return "cancelled"
+        if state != "held" or job is None:
+            return "lost"
+        job.lease_until = self._clock() + self._settings.lease_seconds
+        if (job.record.step, job.record.total) != (report.step, report.total):
+            job.record = replace(job.record, step=report.step, total=report.total)
+            self._shelf.tell(job, "progress", {"step": report.step, "total": report.total})
+        for token in report.tokens:
+            self._shelf.tell(job, "token", token)
+        return "go_on"
 
     def finish(self, claim: Claim, results: list[dict[str, Any]], artifacts: list[Artifact]) -> bool:
+        return self.finish_all([Outcome(claim, results, artifacts)])[0]
+
+    def finish_all(self, outcomes: list[Outcome]) -> list[bool]:
         with self._changed:
-            state, job = self._standing(claim)
-            if state == "cancel" and job is not None:
-                self._shelf.settle(job, "cancelled")
-            if state != "held" or job is None:
-                return state == "succeeded"
-            listed = [ArtifactInfo(a.name, a.variation, a.media_type, len(a.data)) for a in artifacts]
-            listed.sort(key=lambda info: (info.variation, info.name))
-            job.blobs = {artifact.name: artifact for artifact in artifacts}
-            job.record = replace(job.record, results=results, artifacts=listed)
-            for info in listed:
-                self._shelf.tell(job, "artifact", vars(info))
-            took = self._clock() - (job.record.started_at or 0.0)
-            mean = took if self._seconds_per_job is None else self._seconds_per_job
-            self._seconds_per_job = mean + (took - mean) / 5
-            self._shelf.count("tokens", tokens_in(results))
-            job.size += len(json.dumps(results)) + sum(info.bytes for info in listed)
-            self._shelf.settle(job, "succeeded")
-            self._shelf.make_room(self._settings.store_bytes, keep=job.record.id)
-            return True
+            return [self._finish(outcome) for outcome in outcomes]
+
+    def _finish(self, outcome: Outcome) -> bool:
+        state, job = self._standing(outcome.claim)
+        if state == "cancel" and job is not None:
+            self._shelf.settle(job, "cancelled")
+        if state != "held" or job is None:
+            return state == "succeeded"
+        listed = [ArtifactInfo(a.name, a.variation, a.media_type, len(a.data)) for a in outcome.artifacts]
+        listed.sort(key=lambda info: (info.variation, info.name))
+        job.blobs = {artifact.name: artifact for artifact in outcome.artifacts}
+        job.record = replace(job.record, results=outcome.results, artifacts=listed)
+        for info in listed:
+            self._shelf.tell(job, "artifact", vars(info))
+        took = self._clock() - (job.record.started_at or 0.0)
+        mean = took if self._seconds_per_job is None else self._seconds_per_job
+        self._seconds_per_job = mean + (took - mean) / 5
+        self._shelf.count("tokens", tokens_in(outcome.results))
+        job.size += len(json.dumps(outcome.results)) + sum(info.bytes for info in listed)
+        self._shelf.settle(job, "succeeded")
+        self._shelf.make_room(self._settings.store_bytes, keep=job.record.id)
+        return True
 
     def fail(self, claim: Claim, code: str, message: str) -> bool:
         with self._changed:

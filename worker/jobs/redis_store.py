@@ -39,7 +39,9 @@ from worker.jobs.store import (
     Event,
     JobRecord,
     NewJob,
+    Outcome,
     ReapReport,
+    Report,
     StoreStats,
     Verdict,
     retry_after_seconds,
@@ -90,7 +92,7 @@ class RedisJobStore:
         try:
             outcome, answer = self._run(
                 "enqueue", job_id, job.owner, job.kind, job.request, job.prime or "", job.cost,
-                job.deadline_seconds, idem, job.fingerprint,
+                job.deadline_seconds, idem, job.fingerprint, job.work,
             )  # fmt: skip
         except OutOfMemoryError as error:
             raise QueueFull("The server's memory is full. Please try again later.", retry_after_seconds=30) from error
@@ -114,9 +116,9 @@ class RedisJobStore:
         self._await_written()
         return read_record(answer)
 
-    def claim(self, worker: str, slots: int, numerics: str) -> list[Claim]:
+    def claim(self, worker: str, slots: int, numerics: str, waited_seconds: float = 0.0) -> list[Claim]:
         call = self._unanswered.setdefault(worker, secrets.token_hex(8))
-        answer = self._run("claim", worker, slots, numerics, call)
+        answer = self._run("claim", worker, slots, numerics, call, waited_seconds)
         del self._unanswered[worker]
         return [
             Claim(job_id.decode(), int(fence), request.decode(), None if prime is None else prime.decode(), float(deadline))
@@ -124,14 +126,26 @@ class RedisJobStore:
         ]
 
     def progress(self, claim: Claim, step: int, total: int, tokens: list[dict[str, Any]] | None = None) -> Verdict:
-        verdict: Verdict = self._run(
-            "progress", claim.job_id, claim.fence, step, total, *(json.dumps(token) for token in tokens or ())
-        ).decode()
-        return verdict
+        return self.progress_all([Report(claim, step, total, tokens or [])])[0]
+
+    def progress_all(self, reports: list[Report]) -> list[Verdict]:
+        parts: list[str | bytes | float] = []
+        for report in reports:
+            parts += [report.claim.job_id, report.claim.fence, report.step, report.total]
+            parts += [len(report.tokens), *(json.dumps(token) for token in report.tokens)]
+        return [verdict.decode() for verdict in self._run("progress", *parts)] if reports else []
 
     def finish(self, claim: Claim, results: list[dict[str, Any]], artifacts: list[Artifact]) -> bool:
-        parts = [part for artifact in artifacts for part in (artifact.name, artifact_info(artifact), artifact.data)]
-        return bool(self._run("finish", claim.job_id, claim.fence, json.dumps(results), tokens_in(results), *parts))
+        return self.finish_all([Outcome(claim, results, artifacts)])[0]
+
+    def finish_all(self, outcomes: list[Outcome]) -> list[bool]:
+        parts: list[str | bytes | float] = []
+        for outcome in outcomes:
+            parts += [outcome.claim.job_id, outcome.claim.fence, json.dumps(outcome.results), tokens_in(outcome.results)]
+            parts.append(len(outcome.artifacts))
+            for artifact in outcome.artifacts:
+                parts += [artifact.name, artifact_info(artifact), artifact.data]
+        return [bool(stored) for stored in self._run("finish", *parts)] if outcomes else []
 
     def fail(self, claim: Claim, code: str, message: str) -> bool:
         return bool(self._run("fail", claim.job_id, claim.fence, json.dumps({"code": code, "message": message})))

@@ -8,6 +8,18 @@ The record in Redis is the truth; the Celery message is only a wake-up. Two stor
       │  └─release───┘ └──cancel──▶ cancelled
       ├─cancel▶ cancelled        a lost lease goes back to queued; the third loss is failed: worker_lost
       └─deadline▶ expired
+
+What is queued stands in one line, the ready set, in the order of start-time fair queueing between owners (Goyal, Vin and
+Cheng, SIGCOMM 1996, doi:10.1145/248156.248171), so that a hundred jobs of one owner do not keep another's one waiting:
+
+    enqueue   start = max(virtual time, the finish of the owner's last job); finish = start + weight
+    order     by start, then by arrival; fixed for life, so a job that comes back stands where it stood
+    claim     virtual time = the start of the job that is taken, or for which slots are being kept free
+    cancel    of the owner's last job, while it waits: the owner's finish is that job's start again
+    nobody waits   virtual time = the latest finish of all: an empty line forgets who had how much
+
+What an owner had is forgotten too when the deadlines of its jobs have passed. An owner's jobs keep the order in which
+they came, and where there is one owner the line is first come, first served.
 """
 
 from __future__ import annotations
@@ -21,6 +33,7 @@ from typing import Any, Literal, Protocol
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired"})
 MAX_ATTEMPTS = 3
+MAX_WEIGHT = 1e9  # finish tags add up for ever; doubles count single units of work up to 2**53, nine million such jobs away
 EVENT_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 CURSOR = re.compile(r"[0-9]{1,15}")
 
@@ -40,6 +53,16 @@ class NewJob:
     idempotency_key: str | None = None
     fingerprint: str = ""
     """A hash of the request as it came; the same key with another fingerprint is an IdempotencyConflict."""
+    weight: float | None = None
+    """An estimate of the work (say variations x tokens), which moves its owner's next job back; None: `cost`."""
+
+    def __post_init__(self) -> None:
+        assert 0 < self.work <= MAX_WEIGHT, f"a job's weight is {self.work}"
+
+    @property
+    def work(self) -> float:
+        """The weight, told or not."""
+        return float(self.cost if self.weight is None else self.weight)
 
 
 @dataclass(frozen=True)
@@ -69,7 +92,7 @@ class JobRecord:
     request: str
     has_prime: bool
     position: int | None
-    """0 is next; None unless queued."""
+    """0 is next; None unless queued. Another owner's later job may come to stand before this one."""
     step: int
     total: int
     attempt: int
@@ -116,6 +139,25 @@ class Event:
 
 Verdict = Literal["go_on", "cancelled", "lost"]
 """What `progress` answers: go on, or stop because the job was cancelled, or because another holds it now."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far a claimed job is; `tokens` holds {"variation", "text"} for each piece of text that is new."""
+
+    claim: Claim
+    step: int
+    total: int
+    tokens: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a claimed job came to."""
+
+    claim: Claim
+    results: list[dict[str, Any]]
+    artifacts: list[Artifact]
 
 
 @dataclass(frozen=True)
@@ -177,23 +219,34 @@ class JobStore(Protocol):
         Once a running job is flagged it can only end cancelled, whatever its engine reports. Raises NotFound.
         """
 
-    def claim(self, worker: str, slots: int, numerics: str) -> list[Claim]:
+    def claim(self, worker: str, slots: int, numerics: str, waited_seconds: float = 0.0) -> list[Claim]:
         """Take jobs from the front of the ready set while their cost fits `slots`. A lease of `lease_seconds` starts.
 
-        A job once claimed keeps its numerics id: a worker with another one passes it by.
+        A job once claimed keeps its numerics id: a worker with another one passes it by. One too wide for the free slots
+        is not passed by, and from then on no new job can come to stand before it: a wide job does not starve.
+
+        With `waited_seconds`, only jobs that have been queued for so long (since they came back, if they did) are taken.
+        The first that has not ends the claim, for a job behind it must not have its turn; it will do so for no longer
+        than `waited_seconds`.
         """
 
     def progress(self, claim: Claim, step: int, total: int, tokens: list[dict[str, Any]] | None = None) -> Verdict:
-        """Renew the lease, note how far the job is, and publish a `progress` (and a `token`) event.
+        """`progress_all` of one Report."""
 
-        `tokens` holds {"variation", "text"} for each piece of text that is new. A `progress` event is published when
-        `step` has changed; a job flagged for cancelling keeps its old lease, so it ends even if nobody acknowledges.
+    def progress_all(self, reports: list[Report]) -> list[Verdict]:
+        """Renew the leases, note how far the jobs are, and publish `progress` (and `token`) events; a verdict for each.
+
+        A `progress` event is published when `step` or `total` has changed; a job flagged for cancelling keeps its old
+        lease, so it ends even if nobody acknowledges. One round trip, however many there are.
         """
 
     def finish(self, claim: Claim, results: list[dict[str, Any]], artifacts: list[Artifact]) -> bool:
-        """Store everything and succeed, in one script. False when the claim is stale (or the job was cancelled).
+        """`finish_all` of one Outcome."""
 
-        Like every verb it may be sent again after StoreUnavailable: if the first one did arrive, the answer is the same.
+    def finish_all(self, outcomes: list[Outcome]) -> list[bool]:
+        """Store everything and succeed, in one script. False where the claim is stale (or the job was cancelled).
+
+        Like every verb it may be sent again after StoreUnavailable: if the first one did arrive, the answers are the same.
         """
 
     def fail(self, claim: Claim, code: str, message: str) -> bool:
@@ -203,7 +256,7 @@ class JobStore(Protocol):
         """The engine has stopped a job that was flagged: cancelled. False when it was not flagged, or the claim is stale."""
 
     def release(self, claim: Claim) -> bool:
-        """Hand the job back to the front of the queue without charging an attempt (a clean shutdown).
+        """Hand the job back to where it stood in the queue without charging an attempt (a clean shutdown).
 
         A job that was flagged becomes cancelled instead. False when the claim is stale.
         """

@@ -56,8 +56,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'expiring', '-inf', seconds
 end
 
 local waiting = {}
-for _, id in ipairs(redis.call('ZRANGE', P .. 'ready', 0, WAKE_AT_MOST - 1)) do
-  if tonumber(redis.call('HGET', job_key(id), 'woken_at')) + WAKE_AFTER_SECONDS <= now then
+for _, place in ipairs(redis.call('ZRANGE', P .. 'ready', 0, WAKE_AT_MOST - 1)) do
+  local id = job_at(place)
+  if tonumber(redis.call('HGET', job_key(id), 'woken_at') or now) + WAKE_AFTER_SECONDS <= now then
     redis.call('HSET', job_key(id), 'woken_at', seconds(now))
     waiting[#waiting + 1] = id
   end

@@ -1,12 +1,15 @@
 -- What every script begins with: the loader puts this behind the script's first line.
 --
 -- Keys (P is the prefix; `live` is queued or running):
---   P job:<id>            hash    the record, and what only the store needs: cost, seq, fence, losses, worker, cancel, idem
+--   P job:<id>            hash    the record, and what only the store needs: cost, seq, start, finish,
+--                                 ready_at, fence, losses, worker, cancel, idem
 --   P job:<id>:prime      string  the prime as JSON
 --   P job:<id>:events     stream  capped; its ids are the ids of the SSE events
 --   P job:<id>:artifacts  hash    name -> JSON {name, variation, media_type, bytes[, rendered]}
 --   P job:<id>:blobs      hash    name -> bytes
---   P ready               zset    queued jobs; the score orders them, ZRANK is the position
+--   P ready               zset    queued jobs, as `place_of` writes them; the score is the start tag, ZRANK the position
+--   P fair                hash    virtual: the virtual time; top: the latest finish tag of all
+--   P tag:<owner>         string  the finish tag of the owner's last job; gone when no job of the owner may still start
 --   P running             zset    running jobs; the score is the end of the lease
 --   P deadlines           zset    live jobs; the score is the deadline
 --   P finished            zset    terminal jobs; the score is the time they ended (who goes first when room is needed)
@@ -37,9 +40,20 @@ local function job_key(id)
   return P .. 'job:' .. id
 end
 
--- Smaller is earlier. A job keeps its sequence number for life, so one that comes back stands in front of those behind it.
-local function ready_score(seq)
-  return seq
+-- A tag of fair queueing as text that reads back as the very same double.
+local function exactly(tag)
+  return string.format('%.17g', tag)
+end
+
+-- A job as a member of the ready set. Equal scores are ordered by their members' bytes, so by the sequence number: start
+-- tags need no room for it, and (start, seq) orders exactly. Both stay a job's for life: one that comes back stands where
+-- it stood.
+local function place_of(id)
+  return string.format('%016d', redis.call('HGET', job_key(id), 'seq') or 0) .. id
+end
+
+local function job_at(place)
+  return place:sub(-32)
 end
 
 -- The record as Python reads it: its fields, its position or false, its artifacts; nil when there is none.
@@ -48,7 +62,7 @@ local function record(id)
   if #fields == 0 then
     return nil
   end
-  return {fields, redis.call('ZRANK', P .. 'ready', id), redis.call('HVALS', job_key(id) .. ':artifacts')}
+  return {fields, redis.call('ZRANK', P .. 'ready', place_of(id)), redis.call('HVALS', job_key(id) .. ':artifacts')}
 end
 
 -- `data` is JSON text.
@@ -65,7 +79,7 @@ local function bytes_held()
   return tonumber(redis.call('GET', P .. 'bytes') or 0)
 end
 
--- Take every trace of a job away. Its record may have expired before.
+-- Take every trace of a job that has left the ready set away. Its record may have expired before.
 local function remove(id)
   local key = job_key(id)
   local idem = redis.call('HGET', key, 'idem')
@@ -79,7 +93,7 @@ local function remove(id)
   redis.call('DECRBY', P .. 'bytes', redis.call('HGET', P .. 'sizes', id) or 0)
   redis.call('HDEL', P .. 'sizes', id)
   redis.call('HDEL', P .. 'owners', id)
-  for _, index in ipairs({'ready', 'running', 'deadlines', 'finished', 'expiring'}) do
+  for _, index in ipairs({'running', 'deadlines', 'finished', 'expiring'}) do
     redis.call('ZREM', P .. index, id)
   end
   redis.call('DEL', key, key .. ':prime', key .. ':events', key .. ':artifacts', key .. ':blobs')
@@ -120,9 +134,9 @@ end
 -- The one way into a terminal state. `name` and `data` are its event.
 local function settle(id, status, name, data)
   local key = job_key(id)
-  for _, index in ipairs({'ready', 'running', 'deadlines'}) do
-    redis.call('ZREM', P .. index, id)
-  end
+  redis.call('ZREM', P .. 'ready', place_of(id))
+  redis.call('ZREM', P .. 'running', id)
+  redis.call('ZREM', P .. 'deadlines', id)
   redis.call('HSET', key, 'status', status, 'finished_at', seconds(now))
   redis.call('ZADD', P .. 'finished', seconds(now), id)
   redis.call('HINCRBY', P .. 'counters', 'jobs_' .. status, 1)
@@ -154,11 +168,11 @@ end
 local function requeue(id, reason)
   local key = job_key(id)
   redis.call('ZREM', P .. 'running', id)
-  redis.call('HSET', key, 'status', 'queued', 'step', 0, 'total', 0, 'woken_at', 0)
-  redis.call('ZADD', P .. 'ready', ready_score(tonumber(redis.call('HGET', key, 'seq'))), id)
+  redis.call('HSET', key, 'status', 'queued', 'step', 0, 'total', 0, 'woken_at', 0, 'ready_at', seconds(now))
+  redis.call('ZADD', P .. 'ready', redis.call('HGET', key, 'start') or 0, place_of(id))
   redis.call('HINCRBY', P .. 'counters', 'jobs_requeued', 1)
   event(id, 'reset', '{"reason":"' .. reason .. '"}')
-  event(id, 'queued', '{"position":' .. redis.call('ZRANK', P .. 'ready', id) .. '}')
+  event(id, 'queued', '{"position":' .. redis.call('ZRANK', P .. 'ready', place_of(id)) .. '}')
 end
 
 -- What a claim may still do: 'held'; 'cancel' when it was flagged; the terminal status that this very claim (or its

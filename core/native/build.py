@@ -1,0 +1,114 @@
+"""Compiles the kernel with the system's compiler: one library for each dispatch path, beside its sources.
+
+`python -m core.native.build` builds what is missing and says what it did; it exits with 1 when there is no compiler. A
+library's name holds a hash of its sources and flags, so one that is out of date is never loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from core.errors import KernelUnavailable
+
+SOURCES = Path(__file__).parent
+BUILT = SOURCES / "built"
+COMPILERS = ("c++", "g++", "clang++")
+
+# No contraction: a fused multiply-add rounds once where two operations round twice, and not every processor has one.
+FLAGS = (
+    "-std=c++17", "-O3", "-fPIC", "-shared", "-pthread", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+    "-fvisibility=hidden", "-Wall", "-Wextra",
+)  # fmt: skip
+AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni", "-mprefer-vector-width=512")
+PATHS: dict[str, dict[str, tuple[str, ...]]] = {
+    "x86_64": {
+        "portable": (),
+        "avx2": ("-DRITORNELLO_AVX2", "-mavx2"),
+        "avx512vnni": ("-DRITORNELLO_VNNI", *AVX512),
+        "amx": ("-DRITORNELLO_AMX", *AVX512, "-mamx-tile", "-mamx-int8"),
+    },
+    "aarch64": {"portable": (), "neon": ("-DRITORNELLO_NEON", "-march=armv8.2-a+dotprod")},
+}
+"""By machine: each dispatch path and the flags that it takes."""
+
+
+def machine() -> str:
+    name = platform.machine().lower()
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
+
+
+def paths() -> dict[str, tuple[str, ...]]:
+    """The dispatch paths of this kind of machine."""
+    return PATHS.get(machine(), {"portable": ()})
+
+
+def find_compiler() -> str | None:
+    """What CXX names, else the system's C++ compiler."""
+    wanted = os.environ.get("CXX")
+    return next((found for name in ([wanted] if wanted else COMPILERS) if (found := shutil.which(name))), None)
+
+
+def library_file(path: str, flags: Sequence[str]) -> Path:
+    """Where the library of a dispatch path is, or would be."""
+    digest = hashlib.sha256(" ".join([*FLAGS, *flags]).encode())
+    for source in sorted([*SOURCES.glob("*.h"), *SOURCES.glob("*.hpp"), *SOURCES.glob("*.cpp")]):
+        digest.update(source.read_bytes())
+    return BUILT / f"{path}-{machine()}-{digest.hexdigest()[:12]}.so"
+
+
+def compile_library(compiler: str, flags: Sequence[str], target: Path) -> None:
+    """Raises CalledProcessError with what the compiler said."""
+    target.parent.mkdir(exist_ok=True)
+    unfinished = target.with_suffix(f".{os.getpid()}.tmp")
+    command = [compiler, *FLAGS, *flags, str(SOURCES / "kernel.cpp"), "-o", str(unfinished)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    unfinished.replace(target)
+
+
+def build() -> dict[str, Path | None]:
+    """Build every missing library; None for a path that this compiler does not know. Raises KernelUnavailable."""
+    compiler = find_compiler()
+    if compiler is None:
+        raise KernelUnavailable("There is no C++ compiler here (looked for c++, g++, clang++; CXX names another).")
+
+    def one(path: str) -> Path | None:
+        target = library_file(path, paths()[path])
+        if target.exists():
+            return target
+        try:
+            compile_library(compiler, paths()[path], target)
+        except subprocess.CalledProcessError as error:
+            if path == "portable":
+                raise KernelUnavailable(f"The kernel does not compile: {error.stderr.strip()[-2000:]}") from error
+            return None
+        for old in BUILT.glob(f"{path}-{machine()}-*.so"):
+            if old != target:
+                old.unlink(missing_ok=True)
+        return target
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(paths(), pool.map(one, paths()), strict=True))
+
+
+def main() -> int:
+    try:
+        built = build()
+    except KernelUnavailable as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    left_out = [path for path, library in built.items() if library is None]
+    made = ", ".join(path for path, library in built.items() if library is not None)
+    print(f"The decode kernel is built for: {made}." + (f" The compiler is too old for {', '.join(left_out)}." if left_out else ""))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
