@@ -3,9 +3,11 @@
 
 PYTHON ?= python3
 TORCH_INDEX ?=
-BENCHES ?= drums folk shakespeare path
+BENCHES ?= drums folk shakespeare engine exact training path service
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
+TORCH := $(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
+KERNEL := $(wildcard core/native/*.h core/native/*.hpp core/native/*.cpp core/native/build.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench docs
@@ -46,14 +48,16 @@ docs: .venv/installed ## write docs/models.md from the model cards, and .env.exa
 	echo "Ritornello needs Python 3.11 or newer, and found $$($(PYTHON) --version 2>&1); install one, or name it: make PYTHON=..." >&2; \
 	exit 1
 
-# torch comes first and alone, so that what else is installed cannot turn it into another build.
-.venv/installed: .venv/bin/pip pyproject.toml
-	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
-	@echo "Installing Ritornello and what else it needs into .venv"
+# Where the kernel cannot be built, torch decodes; it comes alone, so that what else is installed cannot make it another build.
+.venv/installed: .venv/bin/pip pyproject.toml $(KERNEL)
+	@echo "Installing Ritornello and what it needs into .venv"
 	@$(PIP) --quiet --editable .
+	@$(BIN)/python -m core.native.build || { \
+	  echo "Without a C++ compiler torch decodes, more slowly; installing it, which takes a while"; $(TORCH); }
 	@touch $@
 
 .venv/installed-dev: .venv/installed
 	@echo "Installing what training and the tests need into .venv"
+	@$(TORCH)
 	@$(PIP) --quiet --editable '.[train,dev]'
 	@touch $@

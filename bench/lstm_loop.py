@@ -39,7 +39,7 @@ def generate_in_loop(loaded: LoadedModel, brief: Brief) -> Looped:
     start = time.perf_counter()
     torch.manual_seed(brief.sampling.seed or 0)
     plan, context = loaded.author.plan(brief), loaded.author.context(1)
-    context.reset(0, plan.bars_total)
+    context.reset(0, plan.bars_total, plan.bar_ticks)
     state = loaded.model.empty_state(1)
     features, references = [], []
     for token in plan.prefix[1:]:
@@ -53,7 +53,8 @@ def generate_in_loop(loaded: LoadedModel, brief: Brief) -> Looped:
     while reason is None and tokens < plan.budget:
         here_features, here_references, allowed = context.inputs()
         logits, state = loaded.model(torch.from_numpy(here_features)[None], torch.from_numpy(here_references)[None], state)
-        forbidden = torch.from_numpy(~plan.narrow(allowed[0]))
+        wanted = plan.wanted[min(tokens, len(plan.wanted) - 1)]
+        forbidden = torch.from_numpy(~(allowed[0] & wanted))
         choices = logits[0, 0].masked_fill(forbidden, float("-inf"))
         token = nucleus_sample(choices, brief.sampling.temperature, brief.sampling.top_p)
         context.advance(np.array([token]))

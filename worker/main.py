@@ -8,11 +8,11 @@ import socket
 import threading
 from collections.abc import Callable
 
-import torch
 from celery.signals import worker_ready, worker_shutting_down
 
 from core.catalog import CHECKPOINTS, Catalog
-from core.errors import StoreUnavailable
+from core.decoders import choose_decoders
+from core.errors import KernelUnavailable, StoreUnavailable
 from worker.celery_app import app, settings
 from worker.engine.engine import Engine
 from worker.jobs.broker import send_wake
@@ -23,13 +23,6 @@ from worker.tasks import register
 logger = logging.getLogger(__name__)
 
 ENGINE_STOP_SECONDS = 15.0
-
-
-def choose_device(wanted: str) -> str:
-    """cpu, or cuda when it is there and not forbidden. Raises SystemExit when CUDA is demanded and missing."""
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("RITORNELLO_DEVICE is cuda, but PyTorch finds no CUDA device here.")
-    return "cpu" if wanted == "cpu" or not torch.cuda.is_available() else "cuda"
 
 
 def reap_for_ever(store: JobStore, engine: Engine, seconds: float, stopped: threading.Event) -> None:
@@ -61,11 +54,14 @@ def or_end_the_process(work: Callable[[], None]) -> Callable[[], None]:
 
 def main() -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    torch.set_num_threads(1)  # the slots fill one core; more workers fill more
+    try:
+        decoders = choose_decoders(settings.device)
+    except KernelUnavailable as error:
+        raise SystemExit(error.message) from error
     store = connect(settings)
     name = f"{socket.gethostname()}-{os.getpid()}"
     catalog = Catalog(settings.checkpoints or CHECKPOINTS)
-    engine = Engine(store, catalog, name, settings.slots, choose_device(settings.device))
+    engine = Engine(store, catalog, name, settings.slots, decoders, settings.model_bytes)
     register(app, store, engine)
     stopped = threading.Event()
 

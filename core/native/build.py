@@ -106,7 +106,9 @@ def main() -> int:
         return 1
     left_out = [path for path, library in built.items() if library is None]
     made = ", ".join(path for path, library in built.items() if library is not None)
-    print(f"The decode kernel is built for: {made}." + (f" The compiler is too old for {', '.join(left_out)}." if left_out else ""))
+    print(f"The decode kernel is built for: {made}.")
+    if left_out:
+        print(f"This compiler does not know the instructions of: {', '.join(left_out)}.")
     return 0
 
 

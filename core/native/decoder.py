@@ -14,7 +14,7 @@ from core.brief import Author, Bools, Ints, Plan
 from core.catalog import Card
 from core.decoding import Drawing
 from core.native.contexts import ContextOf
-from core.native.library import Dense, Matrix, ModelSpec, SamplingSpec, library
+from core.native.library import Dense, Matrix, ModelSpec, SamplingSpec, best_path, load
 from core.native.packing import LANES, Arrays, rounded
 
 NUMERICS = "int8-1"
@@ -67,17 +67,21 @@ def sampling_spec(drawing: Drawing, wanted: NDArray[np.uint8]) -> SamplingSpec:
 
 
 class NativeDecoder:
-    """Keeps the Decoder contract. `path` names a dispatch path (default: the fastest here); `threads` share each step.
+    """Keeps the Decoder contract. `kernel` is a loaded library (default: the fastest here); `threads` share each step.
+
+    One thread a worker is the default: two that wait for each other on a shared core are slower than one.
 
     Raises KernelUnavailable when the kernel was not built.
     """
 
     numerics = NUMERICS
 
-    def __init__(self, card: Card, author: Author, arrays: Arrays, path: str | None = None, threads: int = 1) -> None:
+    def __init__(
+        self, card: Card, author: Author, arrays: Arrays, kernel: ctypes.CDLL | None = None, threads: int = 1
+    ) -> None:
         self.card, self.author, self.threads = card, author, threads
         self.architecture = Architecture.from_json(card.architecture)
-        self.kernel = library(path)
+        self.kernel = kernel or load(best_path())
         network, context = _NetworkOf(self.architecture, arrays), ContextOf(author, self.architecture)
         self._model = self.kernel.ritornello_model(network.spec, context.spec)
         self.size_bytes = int(self.kernel.ritornello_model_bytes(self._model))

@@ -133,8 +133,3 @@ def usable_paths() -> list[str]:
     ordered = list(paths())
     last = ordered.index(best_path())
     return [path for path in ordered[: last + 1] if library_file(path, paths()[path]).exists()]
-
-
-def library(path: str | None = None) -> ctypes.CDLL:
-    """The library of that path, or the fastest. Raises KernelUnavailable."""
-    return load(path or best_path())

@@ -39,7 +39,9 @@ class Ranges:
     """Of the head's hidden layer."""
 
 
-def pack(weights: Mapping[str, NDArray[Any]], architecture: Architecture, ranges: Ranges, precision: Precision = "int8") -> Arrays:
+def pack(
+    weights: Mapping[str, NDArray[Any]], architecture: Architecture, ranges: Ranges, precision: Precision = "int8"
+) -> Arrays:
     """Everything the kernel needs, by name. `weights` are a RecurrentModel's, by their names there."""
     return _Packer(weights, architecture, ranges, precision).arrays
 

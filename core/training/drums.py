@@ -124,13 +124,16 @@ class DrumCorpus:
         return tokens[: np.flatnonzero(tokens >= VOCABULARY.first_duration)[steps - 1] + 1], steps
 
     def training(self, rows: int, chunk: int, seed: int, skip: int = 0, mine: slice = ALL_ROWS) -> Iterator[Batch]:
-        """Performances in random order, each from a random bar on: a beat is a beat wherever one comes in."""
+        played = play(VOCABULARY, self.sequences(rows, chunk, seed), rows, chunk, ending=False, skip=skip, mine=mine)
+        return (batch for batch, _ in played)
+
+    def sequences(self, rows: int, chunk: int, seed: int) -> Iterator[Sequence]:
+        """Performances in random order for ever, each from a random bar on: a beat is a beat wherever one comes in."""
 
         def vary(place: int, random: np.random.Generator) -> Sequence:
             return self._excerpt(*self.encoded["train"][place], random)
 
-        sequences = endless(len(self.encoded["train"]), vary, rows, chunk, np.random.default_rng(seed))
-        return (batch for batch, _ in play(VOCABULARY, sequences, rows, chunk, ending=False, skip=skip, mine=mine))
+        return endless(len(self.encoded["train"]), vary, rows, chunk, np.random.default_rng(seed))
 
     def _excerpt(self, tokens: np.ndarray[Any, Any], steps: int, random: np.random.Generator) -> Sequence:
         header, body = tokens[: VOCABULARY.header_length].copy(), tokens[VOCABULARY.header_length :]

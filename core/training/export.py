@@ -21,7 +21,7 @@ from core.training.recipes import Recipe
 
 
 def export(name: str, recipe: Recipe, corpus: Corpus, trainer: Trainer, folder: Path) -> Card:
-    """Write `folder`/{card.json, model.safetensors, packed.safetensors} from the weights that validated best, and measure those."""
+    """Write the card, the weights that validated best, and these packed, into `folder`; and measure them."""
     model = RecurrentModel(trainer.model.architecture)
     best = trainer.folder.load("best")
     assert best is not None, "a run ends with a validation, and the first one is the best so far"

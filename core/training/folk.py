@@ -186,15 +186,18 @@ class FolkCorpus:
         return np.array(self.tokenizer.encode(tune.piece, attributes))
 
     def training(self, rows: int, chunk: int, seed: int, skip: int = 0, mine: slice = ALL_ROWS) -> Iterator[Batch]:
-        """Tunes in random order, each moved to a random key that keeps it in range."""
+        played = play(VOCABULARY, self.sequences(rows, chunk, seed), rows, chunk, skip=skip, mine=mine)
+        return (batch for batch, _ in played)
+
+    def sequences(self, rows: int, chunk: int, seed: int) -> Iterator[Sequence]:
+        """Tunes in random order for ever, each moved to a random key that keeps it in range."""
         chosen = [tune for tune in self.tunes if tune.split == "train"]
         encoded = [(self.encode(tune), -(-tune.piece.end // tune.piece.bar_ticks())) for tune in chosen]
 
         def vary(place: int, random: np.random.Generator) -> Sequence:
             return self._varied(*encoded[place], random)
 
-        sequences = endless(len(encoded), vary, rows, chunk, np.random.default_rng(seed))
-        return (batch for batch, _ in play(VOCABULARY, sequences, rows, chunk, skip=skip, mine=mine))
+        return endless(len(encoded), vary, rows, chunk, np.random.default_rng(seed))
 
     def _varied(self, tokens: np.ndarray[Any, Any], bars: int, random: np.random.Generator) -> Sequence:
         """The tune in another key, now and then without an attribute, its length told or not."""

@@ -66,7 +66,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         jobs = [client.post("/api/v1/jobs", json=body).get_json()["id"] for body in (NEWCOMER, TEXT, NEWCOMER, NEWCOMER)]
         play(store)
         play(store, text="to be or not")
-        store.claim("toy-worker", 1, "torch-cpu-1")
+        store.claim("toy-worker", 1, "int8-1")
         config = schemathesis.Config.from_dict(EXPECTED)
         yield Door(app, store, jobs, schemathesis.openapi.from_wsgi("/openapi.json", app, config=config))
 

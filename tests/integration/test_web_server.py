@@ -106,7 +106,7 @@ def test_no_thread_is_left_with_clients_that_vanished(server: Server, settings: 
             next(server.follow(job_id, held))
         assert server.open_streams() == 10
     store = connect(settings)
-    (claim,) = store.claim("toy-worker", 1, "torch-cpu-1")
+    (claim,) = store.claim("toy-worker", 1, "int8-1")
 
     def gone() -> bool:
         store.progress(claim, time.monotonic_ns(), 2**62)  # writing to a client is what finds it gone

@@ -31,7 +31,7 @@ def test_a_job_goes_in_is_followed_and_its_files_come_out(app: APIFlask, store: 
     job = client.post("/api/v1/jobs", json=NEWCOMER).get_json()
     play(store)
     done = client.get(f"/api/v1/jobs/{job['id']}").get_json()
-    assert (done["status"], done["numerics"], done["eta_seconds"]) == ("succeeded", "torch-cpu-1", None)
+    assert (done["status"], done["numerics"], done["eta_seconds"]) == ("succeeded", "int8-1", None)
     for link in done["artifacts"]:
         first, again = client.get(link["url"]), client.get(link["url"])
         assert (first.status_code, first.headers["Content-Type"]) == (200, link["media_type"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.catalog import Catalog
-from core.checkpoint import load_checkpoint
+from core.decoders import Decoders, choose_decoders
 from core.generate import generate
 from core.music.codec import piece_to_json
 from worker.engine.engine import Engine
@@ -37,6 +37,7 @@ class Place:
 
     catalog: Catalog
     slots: int = 8
+    decoders: Decoders = field(default_factory=lambda: choose_decoders("cpu"))
     clock: Callable[[], float] = time.time
     store: MemoryJobStore = field(init=False)
     engine: Engine = field(init=False)
@@ -46,7 +47,7 @@ class Place:
         self.engine = self.new_engine()
 
     def new_engine(self) -> Engine:
-        return Engine(self.store, self.catalog, "engine", self.slots)
+        return Engine(self.store, self.catalog, "engine", self.slots, self.decoders)
 
     def submit(self, request: dict[str, Any], seed: int = 7, deadline_seconds: float = 600.0) -> str:
         admitted = admit(GenerationRequest.model_validate({"sampling": {}, **request} | _seeded(request, seed)), self.catalog)
@@ -72,10 +73,7 @@ class Place:
 
     def idle(self) -> bool:
         """Nothing of any job is left in the engine."""
-        runners = self.engine.runners.values()
-        nobody_reads = self.engine.turns.next() is None
-        nobody_draws = not any(runner.seats for runner in runners)
-        return not self.engine.work and self.engine.slots.free == self.slots and nobody_reads and nobody_draws
+        return not self.engine.work and self.engine.roster.free == self.slots
 
 
 def _seeded(request: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -89,7 +87,7 @@ def expected(catalog: Catalog, request: dict[str, Any], seed: int = 7) -> list[t
     """What the slow, readable way makes of the request: results and files."""
     if (str(request), seed) not in EXPECTED:
         admitted = admit(GenerationRequest.model_validate(request | _seeded(request, seed)), catalog)
-        made = generate(load_checkpoint(catalog.folder, admitted.card), brief_of(admitted.request, admitted.prime))
+        made = generate(choose_decoders("cpu").load(catalog.folder, admitted.card), brief_of(admitted.request, admitted.prime))
         EXPECTED[str(request), seed] = [
             (
                 {

@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import write_toys
 
-from core.catalog import WEIGHTS, Catalog
+from core.catalog import PACKED, Catalog
 from core.errors import StoreUnavailable
+from core.music.composer import MusicPlan
+from core.native.decoder import NativeDecoder
 from worker.engine import engine as engine_module
-from worker.engine.runner import ModelRunner
+from worker.engine import pace as pace_module
+from worker.engine.scheduler import QUANTUM_TOKENS, Roster
 from worker.jobs.artifacts import artifact_name
 from worker.jobs.memory_store import MemoryJobStore
 from worker.jobs.settings import Settings
@@ -28,7 +31,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 @pytest.fixture(autouse=True)
-def _publish_every_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def _publish_every_turn_of_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace_module, "MOST_STEPS", 1)
     monkeypatch.setattr(engine_module, "PUBLISH_SECONDS", 0.0)
     monkeypatch.setattr(engine_module, "IDLE_SECONDS", 0.01)
 
@@ -38,15 +42,22 @@ def place(catalog: Catalog) -> Place:
     return Place(catalog)
 
 
-@given(st.lists(st.tuples(st.sampled_from(range(len(REQUESTS))), st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=6))
-@settings(deadline=None, max_examples=6)
-def test_the_engine_makes_what_generate_makes_in_any_order_and_any_company(
-    catalog: Catalog, arrivals: list[tuple[int, int, int]]
+@given(
+    st.lists(st.tuples(st.sampled_from(range(len(REQUESTS))), st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=6),
+    st.integers(1, 40),
+    st.integers(1, 30),
+)
+@settings(deadline=None, max_examples=20)
+def test_the_engine_makes_what_generate_makes_in_any_order_any_company_and_any_steps_parked_or_not(
+    catalog: Catalog, arrivals: list[tuple[int, int, int]], steps: int, quantum: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_module, "PUBLISH_SECONDS", 0.0)
         patch.setattr(engine_module, "IDLE_SECONDS", 0.001)
+        patch.setattr(engine_module, "YIELD_AFTER_SECONDS", 1e-9)
+        patch.setattr(pace_module.Pace, "steps", lambda _pace, _streams: steps)
         place = Place(catalog)
+        place.engine.roster = Roster(place.slots, quantum, patience_seconds=0.0)
         ids = []
         for number, seed, turns_before in arrivals:
             ids.append(place.submit(REQUESTS[number], seed))
@@ -60,21 +71,40 @@ def test_the_engine_makes_what_generate_makes_in_any_order_and_any_company(
 def test_several_models_run_at_once_and_no_more_slots_are_taken_than_there_are(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    most, models = [0], set()
-    step = ModelRunner.step
+    widths: list[int] = []
+    models = set()
+    advance = NativeDecoder.advance
 
-    def counted(runner: ModelRunner) -> Any:
-        most[0] = max(most[0], sum(len(each.seats) for each in place.engine.runners.values()))
-        models.add(sum(bool(each.seats) for each in place.engine.runners.values()))
-        return step(runner)
+    def counted(decoder: NativeDecoder, streams: Any, steps: int) -> Any:
+        widths.append(place.slots - place.engine.roster.free)
+        models.add(decoder.card.name)
+        return advance(decoder, streams, steps)
 
-    monkeypatch.setattr(ModelRunner, "step", counted)
+    monkeypatch.setattr(NativeDecoder, "advance", counted)
     ids = [place.submit(request) for request in REQUESTS * 2]
     place.run(*ids)
-    assert 5 < most[0] <= 8
-    assert max(models) > 1
+    assert 5 < max(widths) <= 8
+    assert len(models) == 3
     for job_id, request in zip(ids, REQUESTS * 2, strict=True):
         check(place, job_id, request)
+
+
+def test_a_short_job_does_not_wait_for_the_end_of_a_long_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "YIELD_AFTER_SECONDS", 1e-9)
+    long = {"kind": "text", "prompt": "to be", "length": {"words": 600}, "variations": 8}
+    long_id = place.submit(long)
+    place.turn(20)
+    short_id = place.submit(REQUESTS[5])
+    turns = 0
+    while not place.store.get(short_id).terminal:
+        place.turn()
+        turns += 1
+    assert turns < 3 * QUANTUM_TOKENS  # a quantum of the long one, and its own few words
+    assert place.store.get(long_id).status == "running"
+    check(place, short_id, REQUESTS[5])
+    place.run(long_id)
+    check(place, long_id, long)
+    assert place.idle()
 
 
 def test_a_job_that_is_cancelled_while_it_runs_stops_and_frees_its_slots(place: Place) -> None:
@@ -180,7 +210,7 @@ def test_a_failure_found_while_the_store_is_away_is_told_when_it_is_back(
     place = away_place
     assert isinstance(place.store, SometimesAway)
     job_id = place.submit(REQUESTS[0])
-    monkeypatch.setattr(ModelRunner, "step", lambda _runner: 1 / 0)
+    monkeypatch.setattr(NativeDecoder, "advance", lambda *_: 1 / 0)
     place.store.away = frozenset({"fail"})
     bear(place, 20)
     assert place.store.get(job_id).status == "running"
@@ -228,7 +258,7 @@ def test_a_job_that_another_engine_has_taken_over_is_dropped(catalog: Catalog) -
 @pytest.fixture
 def broken(tmp_path: Path) -> Catalog:
     catalog = write_toys(tmp_path)
-    (tmp_path / "folk" / WEIGHTS).write_bytes(b"not what the card says")
+    (tmp_path / "folk" / PACKED).write_bytes(b"not what the card says")
     return catalog
 
 
@@ -252,15 +282,8 @@ def test_a_request_of_another_version_fails_and_does_not_stop_the_engine(place: 
     assert done.status == "succeeded"
 
 
-def test_a_job_that_breaks_while_it_is_read_fails_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads = engine_module.PrimeReader.read_chunk
-
-    def breaks_on_music(reader: Any) -> None:
-        if reader.plan.bars_total:
-            raise RuntimeError("a prime too many")
-        reads(reader)
-
-    monkeypatch.setattr(engine_module.PrimeReader, "read_chunk", breaks_on_music)
+def test_a_job_that_breaks_fails_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MusicPlan, "take", lambda *_: 1 / 0)
     failed, done = place.run(place.submit(REQUESTS[0]), place.submit(REQUESTS[4]))
     assert failed.error is not None
     assert failed.error["code"] == "internal_error"
@@ -268,7 +291,14 @@ def test_a_job_that_breaks_while_it_is_read_fails_alone(place: Place, monkeypatc
     assert place.idle()
 
 
-def test_a_long_prime_is_read_in_turns_with_others(place: Place) -> None:
+def test_a_plan_that_nothing_can_go_on_breaks_its_job_and_does_not_hang(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MusicPlan, "take", lambda *_: None)  # it never ends, and the grammar does
+    (failed,) = place.run(place.submit(REQUESTS[0]))
+    assert failed.error is not None
+    assert failed.error["code"] == "internal_error"
+
+
+def test_a_long_prime_is_read_beside_others(place: Place) -> None:
     long = place.submit({"model": "folk", "prime": {"format": "notes", "notes": "D4:0.5 " * 900}, "attributes": {"bars": 1}})
     short = place.submit(REQUESTS[5])
     place.turn(4)
@@ -284,7 +314,7 @@ def test_the_names_of_the_files_are_those_of_the_api(place: Place) -> None:
     assert [(info.name, info.media_type) for info in text.artifacts] == [
         (artifact_name(n, "txt"), "text/plain; charset=utf-8") for n in (1, 2)
     ]
-    assert music.numerics == "torch-cpu-1"
+    assert music.numerics == "int8-1"
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 from core_strategies import primes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toys import toy
+from toys import toy, toy_decoder
 
 from core.brief import Brief
-from core.generate import READ_CHUNK, Result, generate
+from core.generate import READ_STEPS, Result, generate
 from core.music.composer import bar_lines_after, without_afterthoughts
 from core.music.midi import read_midi
 from core.music.piece import Note, Piece, Track
@@ -19,7 +19,7 @@ LINE = Piece(480, (Track(tuple(Note(240 * place, 240, 60 + place) for place in r
 
 
 def made(name: str, seed: int = 1, sampling: dict[str, Any] | None = None, **brief: Any) -> list[Result]:
-    return generate(toy(name), Brief(SamplingParams(seed=seed, **(sampling or {})), **brief))
+    return generate(toy_decoder(name), Brief(SamplingParams(seed=seed, **(sampling or {})), **brief))
 
 
 def data(results: list[Result]) -> list[bytes]:
@@ -89,7 +89,7 @@ def test_a_continued_beat_begins_with_the_prime_tick_for_tick_and_ends_on_a_bar_
 
 
 def test_a_prime_longer_than_one_reading_is_continued() -> None:
-    notes = tuple(Note(120 * place, 120, 50 + place * 7 % 40) for place in range(READ_CHUNK))
+    notes = tuple(Note(120 * place, 120, 50 + place * 7 % 40) for place in range(4 * READ_STEPS))
     check_continuation("folk", Piece(480, (Track(notes),)), 1, 3)
 
 
@@ -150,7 +150,7 @@ def test_the_prompt_and_the_prime_matter() -> None:
 
 def test_progress_counts_up_over_all_variations() -> None:
     seen: list[tuple[int, int]] = []
-    generate(toy("shakespeare"), Brief(SamplingParams(seed=1), variations=2, words=4), lambda *at: seen.append(at))
+    generate(toy_decoder("shakespeare"), Brief(SamplingParams(seed=1), variations=2, words=4), lambda *at: seen.append(at))
     assert seen == sorted(seen)
     assert seen[-1] == (8, 8)
     assert {total for _, total in seen} == {8}

@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from toys import toy
 
-from core.model import Architecture, Dropout, RecurrentModel, State
+from core.architecture import Architecture
+from core.model import Dropout, RecurrentModel, State
 
 SIZES = (40, 10, 7)
 FIRST_PITCH, PITCHES = 5, 20
@@ -32,55 +30,26 @@ def state(rows: int, seed: int = 0) -> State:
     return torch.randn(2, rows, 16, generator=generator), torch.randn(2, rows, 16, generator=generator)
 
 
+def one_place(network: RecurrentModel, features: torch.Tensor, references: torch.Tensor, before: State) -> torch.Tensor:
+    """Logits (rows, vocabulary) at a single place: features (rows, n), references (rows, r)."""
+    return network(features[None], references[None], before)[0][0]
+
+
 @pytest.mark.parametrize("head", [0, 12])
 @torch.inference_mode()
-def test_step_by_step_is_the_whole_sequence(head: int) -> None:
+def test_place_by_place_is_the_whole_sequence(head: int) -> None:
     network = model(head=head)
     features, references = inputs(30, 5)
     whole, (hidden, cell) = network(features, references, network.empty_state(5))
     now = network.empty_state(5)
     for place in range(30):
-        logits, now = network.step(features[place], references[place], now)
-        torch.testing.assert_close(logits, whole[place])
+        logits, now = network(features[place : place + 1], references[place : place + 1], now)
+        torch.testing.assert_close(logits[0], whole[place])
     torch.testing.assert_close(now, (hidden, cell))
 
 
-@given(st.integers(1, 20), st.integers(0, 19), st.integers(0, 1000))
-@settings(deadline=None, max_examples=40)
-@torch.inference_mode()
-def test_a_row_gives_the_same_bits_alone_and_in_any_company(rows: int, row: int, seed: int) -> None:
-    row %= rows
-    for network, make in ((model(), inputs), (toy("folk").model, folk_inputs)):
-        features, references = make(rows, seed=seed)
-        before = state(rows, seed)
-        logits, (hidden, cell) = network.step(features, references, before)
-        alone = (before[0][:, row : row + 1], before[1][:, row : row + 1])
-        one, (one_hidden, one_cell) = network.step(features[row : row + 1], references[row : row + 1], alone)
-        assert torch.equal(one[0], logits[row])
-        assert torch.equal(one_hidden[:, 0], hidden[:, row])
-        assert torch.equal(one_cell[:, 0], cell[:, row])
-
-
-def folk_inputs(rows: int, seed: int) -> Inputs:
-    architecture = toy("folk").model.architecture
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.stack([torch.randint(size, (rows,), generator=generator) for size in architecture.features], dim=-1)
-    return features, torch.randint(architecture.pitch_tokens[1] + 1, (rows, architecture.references), generator=generator)
-
-
-@torch.inference_mode()
-def test_rows_that_change_places_change_nothing() -> None:
-    network = model()
-    features, references = inputs(13)
-    hidden, cell = state(13)
-    order = torch.randperm(13, generator=torch.Generator().manual_seed(5))
-    logits, _ = network.step(features, references, (hidden, cell))
-    shuffled, _ = network.step(features[order], references[order], (hidden[:, order], cell[:, order]))
-    assert torch.equal(shuffled, logits[order])
-
-
 @pytest.mark.parametrize("sizes", [{"hidden": 18}, {"head": 5}])
-def test_a_width_that_would_not_fill_the_registers_is_refused(sizes: dict[str, int]) -> None:
+def test_a_width_that_the_kernel_could_not_read_is_refused(sizes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="multiples of 4"):
         Architecture(**{"vocabulary": 4, "features": (4,), "embedding": 4, "hidden": 8, "layers": 1} | sizes)
 
@@ -127,13 +96,12 @@ def test_the_state_is_a_value() -> None:
     features, references = inputs(5)
     before = state(5)
     kept = (before[0].clone(), before[1].clone())
-    first = network.step(features, references, before)
-    network(features[None], references[None], before)
+    first = one_place(network, features, references, before)
     assert torch.equal(before[0], kept[0])
     assert torch.equal(before[1], kept[1])
-    assert torch.equal(network.step(features, references, before)[0], first[0])
+    assert torch.equal(one_place(network, features, references, before), first)
     buffers = {name for name, _ in network.named_buffers()}
-    assert buffers == {"feature_starts", "distances", "bonus_table"}  # shapes and weights laid out, nothing of a sequence
+    assert buffers == {"feature_starts", "distances"}  # shapes, nothing of a sequence
 
 
 @torch.inference_mode()
@@ -141,13 +109,12 @@ def test_a_reference_adds_its_table_at_the_distance_of_each_pitch() -> None:
     network = model()
     features, _ = inputs(1)
     nothing = torch.full((1, 3), PITCHES)
-    plain, _ = network.step(features, nothing, network.empty_state(1))
+    plain = one_place(network, features, nothing, network.empty_state(1))
     for table in range(3):
         for reference in (0, 7, PITCHES - 1):
             told = nothing.clone()
             told[0, table] = reference
-            logits, _ = network.step(features, told, network.empty_state(1))
-            bonus = logits - plain
+            bonus = one_place(network, features, told, network.empty_state(1)) - plain
             expected = network.relative[table, PITCHES - 1 - reference : 2 * PITCHES - 1 - reference]
             torch.testing.assert_close(bonus[0, FIRST_PITCH : FIRST_PITCH + PITCHES], expected)
             assert torch.equal(bonus[0, :FIRST_PITCH], torch.zeros(FIRST_PITCH))
@@ -157,9 +124,12 @@ def test_a_reference_adds_its_table_at_the_distance_of_each_pitch() -> None:
 @torch.inference_mode()
 def test_a_transposed_reference_moves_the_bonus_with_it() -> None:
     network = model()
-    matrix = network.bonus_table[PITCHES + 1 : 2 * (PITCHES + 1)]
-    assert torch.equal(matrix[3, :-4], matrix[7, 4:])
-    assert torch.equal(matrix[PITCHES], torch.zeros(PITCHES))
+
+    def bonus(reference: int) -> torch.Tensor:
+        return network._bonuses(torch.tensor([PITCHES, reference, PITCHES]))
+
+    assert torch.equal(bonus(3)[:-4], bonus(7)[4:])
+    assert torch.equal(bonus(PITCHES), torch.zeros(PITCHES))
 
 
 def test_an_embedding_is_the_sum_of_its_features_rows() -> None:

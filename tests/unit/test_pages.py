@@ -330,7 +330,7 @@ def test_a_text_tells_prompt_and_continuation_apart_in_words(client: FlaskClient
 
 def test_a_failed_job_says_why(client: FlaskClient, store: MemoryJobStore) -> None:
     record = job_of(send(client, **FOLK), store)
-    (claim,) = store.claim("toy", 8, "torch-cpu-1")
+    (claim,) = store.claim("toy", 8, "int8-1")
     store.fail(claim, "worker_lost", "The workers that ran this job died; it was tried three times.")
     client.set_cookie("language", "pt")
     assert "Os processos que faziam este trabalho caíram" in client.get(f"/jobs/{record.id}").text

@@ -75,7 +75,7 @@ def test_a_finished_job_has_results_and_files(client: FlaskClient, store: Memory
     assert (job["status"], job["position"], job["eta_seconds"]) == ("succeeded", None, None)
     assert job["progress"] == {"step": 1, "total": 2}
     assert [result["variation"] for result in job["results"]] == [1, 2]
-    assert job["numerics"] == "torch-cpu-1"
+    assert job["numerics"] == "int8-1"
     assert job["timings"]["running_seconds"] >= 0
     offered = {link["name"]: link for link in job["artifacts"]}
     kinds = ("mid", "musicxml", "abc", "svg")
@@ -213,7 +213,7 @@ def test_cancelling_a_queued_job_ends_it_and_again_changes_nothing(client: Flask
 
 def test_cancelling_a_running_job_is_noted(client: FlaskClient, store: MemoryJobStore) -> None:
     job_id = submit(client)["id"]
-    store.claim("toy-worker", 1, "torch-cpu-1")
+    store.claim("toy-worker", 1, "int8-1")
     job = client.post(f"/api/v1/jobs/{job_id}/cancel").get_json()
     assert (job["status"], job["cancel_requested"]) == ("running", True)
 
@@ -250,7 +250,7 @@ def test_answers_are_never_taken_from_a_cache(client: FlaskClient) -> None:
 
 def test_a_failed_job_says_why(client: FlaskClient, store: MemoryJobStore) -> None:
     job_id = submit(client)["id"]
-    (claim,) = store.claim("toy-worker", 1, "torch-cpu-1")
+    (claim,) = store.claim("toy-worker", 1, "int8-1")
     store.fail(claim, "internal_error", "It broke.")
     job = client.get(f"/api/v1/jobs/{job_id}").get_json()
     assert (job["status"], job["error"]) == ("failed", {"code": "internal_error", "message": "It broke."})

@@ -83,7 +83,7 @@ def test_nothing_after_the_end_tells_the_browser_to_stop(
 
 
 def test_data_is_one_line_of_json(follow: Callable[..., Response], store: MemoryJobStore, job_id: str) -> None:
-    (claim,) = store.claim("toy", 1, "torch-cpu-1")
+    (claim,) = store.claim("toy", 1, "int8-1")
     store.progress(claim, 1, 9, [{"variation": 1, "text": "two\n\nlines: “é”"}])
     store.cancel(job_id)
     store.acknowledge_cancel(claim)

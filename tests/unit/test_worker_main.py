@@ -4,27 +4,10 @@ import threading
 from typing import Any
 
 import pytest
-import torch
 
 from core.errors import StoreUnavailable
 from worker import main
 from worker.jobs.store import ReapReport
-
-
-@pytest.mark.parametrize(
-    ("wanted", "there", "chosen"), [("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", True, "cuda")]
-)
-def test_cuda_is_used_when_it_is_there_and_not_forbidden(
-    wanted: str, there: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert main.choose_device(wanted) == chosen
-
-
-def test_cuda_that_is_demanded_and_missing_ends_the_worker_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(SystemExit, match="no CUDA device"):
-        main.choose_device("cuda")
 
 
 class Store:

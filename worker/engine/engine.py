@@ -1,7 +1,10 @@
-"""The engine: one thread that claims what it has slots for, reads primes, steps everything together, and publishes.
+"""The engine: one thread that claims what it has slots for, advances everything together, and publishes.
 
-The lease of a job is renewed by its progress alone, so a hang does not renew it. What the store has to be told while the
-server is away (a result, a failure) is kept and told again; a job that another engine has taken over meanwhile is dropped.
+Continuous batching: whoever is in step takes part in the next call of its model, a prime that is being read as well as a
+variation that is being drawn; jobs join and leave between calls (scheduler.py says who is in step).
+
+The lease of a job is renewed by the engine's progress alone, so a hang does not renew it. What the store has to be told while
+the server is away (a result, a failure) is kept and told again; a job that another engine has taken over is dropped.
 """
 
 from __future__ import annotations
@@ -9,39 +12,46 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 
 from core.catalog import Catalog
-from core.checkpoint import LoadedModel, load_checkpoint
+from core.decoders import Decoders
+from core.decoding import Decoder
 from core.errors import AppError, DeadlineExceeded, InternalError, StoreUnavailable
-from core.generate import PrimeReader
 from core.music.codec import piece_from_json
-from worker.engine.runner import ModelRunner, Seat
-from worker.engine.scheduler import SlotBudget, Turns
-from worker.engine.work import Work
+from worker.engine.models import Models
+from worker.engine.pace import Pace
+from worker.engine.scheduler import Roster
+from worker.engine.work import Seat, Work
 from worker.jobs.briefing import brief_of
 from worker.jobs.request import GenerationRequest
-from worker.jobs.store import Claim, JobStore
+from worker.jobs.store import Claim, JobStore, Outcome, Report
 
 logger = logging.getLogger(__name__)
 
 PUBLISH_SECONDS = 0.25  # a cancel is heard of this soon
 IDLE_SECONDS = 0.5  # how long an idle engine sleeps without a wake-up
 HEARTBEAT_SECONDS = 5.0
+YIELD_AFTER_SECONDS = 0.25  # a job that no free slot has taken for so long is worth parking another for
+MODEL_BYTES = 512_000_000
+FINISH_AT_ONCE = 32  # jobs told as finished in one script; it holds the server up for some milliseconds
 
 
 class Engine:
-    """`numerics` names the path that computes; results of one id are the same bytes on any worker that has it."""
+    """`decoders.numerics` names the path that computes; results of one id are the same bytes on any worker that has it."""
 
-    def __init__(self, store: JobStore, catalog: Catalog, worker: str, slots: int, device: str = "cpu") -> None:
-        self.store, self.catalog, self.worker, self.device = store, catalog, worker, device
-        self.numerics = "cuda-1" if device == "cuda" else "torch-cpu-1"
-        self.slots = SlotBudget(slots)
-        self.turns = Turns()
+    def __init__(
+        self, store: JobStore, catalog: Catalog, worker: str, slots: int, decoders: Decoders, model_bytes: int = MODEL_BYTES
+    ) -> None:
+        self.store, self.worker, self.numerics = store, worker, decoders.numerics
+        self.models = Models(catalog, decoders, model_bytes)
+        self.roster = Roster(slots)
         self.work: dict[str, Work] = {}
-        self.runners: dict[str, ModelRunner] = {}
+        self._paces: dict[str, Pace] = defaultdict(Pace)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._failures: list[tuple[Claim, str, str]] = []  # not told yet: the claim, the code, the message
+        self._outcomes: dict[str, Outcome] = {}  # not told yet, by job
         self._published = self._beat = 0.0
 
     def wake(self) -> None:
@@ -59,7 +69,6 @@ class Engine:
 
     def run(self) -> None:
         """The thread's loop, until `stop`."""
-        self._load_all()
         while not self.stopping:
             try:
                 self.turn()
@@ -68,39 +77,38 @@ class Engine:
                 self._stopping.wait(IDLE_SECONDS)
         self._hand_back()
 
-    def _load_all(self) -> None:
-        """So that the first job does not wait for its model. One that cannot be loaded fails its jobs, not the others'."""
-        for name in self.catalog.cards:
-            try:
-                self._runner(name)
-            except AppError as error:
-                logger.error("%s", error)
-
     def turn(self) -> None:
-        """One round: claim, read a chunk of one prime, step every model, publish. Sleeps when there is nothing to do."""
+        """One round: claim, advance every model, publish. Sleeps when there is nothing to do."""
         now = time.monotonic()
         if now - self._beat > HEARTBEAT_SECONDS:
-            self.store.heartbeat(self.worker, {"slots": self.slots.slots, "free": self.slots.free, "numerics": self.numerics})
+            told = {"slots": self.roster.slots, "free": self.roster.free, "numerics": self.numerics, "models": self.models.names}
+            self.store.heartbeat(self.worker, told)
             self._beat = now
         due = now - self._published > PUBLISH_SECONDS
-        if self.slots.free and (self._woken.is_set() or due):
-            self._woken.clear()
-            self._claim()
-        self._tell_failures()
+        self._take_in(due, now)
+        self._tell()
         if not self.work:
             self._woken.wait(IDLE_SECONDS)
             return
-        self._read()
-        self._step()
+        self._advance()
+        self._tell()
         if due:
             self._published = now
-            for work in list(self.work.values()):
-                self._publish(work)
+            self._publish()
 
     # Jobs come in -----------------------------------------------------------------------------------------------------
 
-    def _claim(self) -> None:
-        for claim in self.store.claim(self.worker, self.slots.free, self.numerics):
+    def _take_in(self, due: bool, now: float) -> None:
+        """Who is parked and has been patient goes first, then newcomers, then whoever is parked."""
+        self.roster.resume(now)
+        if self.roster.free and (self._woken.is_set() or due):
+            self._woken.clear()
+            self._claim(self.roster.free, 0.0)
+        elif due and self.roster.yieldable > 0:
+            self._claim(self.roster.yieldable, YIELD_AFTER_SECONDS)
+
+    def _claim(self, slots: int, waited_seconds: float) -> None:
+        for claim in self.store.claim(self.worker, slots, self.numerics, waited_seconds):
             if claim.job_id in self.work:  # this engine was held up, lost the lease, and is the one to start again
                 self._drop(self.work[claim.job_id])
             try:
@@ -114,106 +122,94 @@ class Engine:
     def _begin(self, claim: Claim) -> None:
         request = GenerationRequest.model_validate_json(claim.request)
         brief = brief_of(request, piece_from_json(claim.prime) if claim.prime else None)
-        runner = self._runner(request.model or "")
-        author = runner.loaded.author
-        seats = [Seat(author.plan(brief), brief.sampling, variation) for variation in range(1, brief.variations + 1)]
-        reader = PrimeReader(runner.loaded, seats[0].plan)
-        self.work[claim.job_id] = Work(claim, brief, runner, reader, seats)
-        self.slots.promise(claim.job_id, brief.variations)
-        self.turns.add(claim.job_id)
-
-    def _runner(self, model: str) -> ModelRunner:
-        if model not in self.runners:
-            self.runners[model] = ModelRunner(self._load(model), self.slots.slots)
-        return self.runners[model]
-
-    def _load(self, model: str) -> LoadedModel:
-        return load_checkpoint(self.catalog.folder, self.catalog.card(model), self.device)
+        decoder = self.models.get(request.model or "", {work.decoder.card.name for work in self.work.values()})
+        plans = [decoder.author.plan(brief) for _ in range(brief.variations)]
+        seats = [Seat(plan, brief.sampling, variation) for variation, plan in enumerate(plans, start=1)]
+        work = Work(claim, brief, decoder, seats, decoder.begin(plans[0]))
+        work.seat_all_when_read()
+        self.roster.seat(claim.job_id, brief.variations, time.monotonic())
+        self.work[claim.job_id] = work
 
     # Jobs move on -----------------------------------------------------------------------------------------------------
 
-    def _read(self) -> None:
-        """One chunk of the prime whose turn it is; a prime that has been read is seated."""
-        job_id = self.turns.next()
-        if job_id is None:
-            return
-        work = self.work[str(job_id)]
-        assert work.reader is not None
-        try:
-            if not work.reader.finished:
-                work.reader.read_chunk()
-            if work.reader.finished:
-                for seat in work.seats:
-                    work.runner.join(seat, work.reader)
-                work.reader = None
-                self.turns.remove(job_id)
-        except Exception:
-            self._break(work)
-
-    def _step(self) -> None:
-        for runner in self.runners.values():
+    def _advance(self) -> None:
+        """One call of each model that has jobs in step."""
+        by_model: dict[str, list[Work]] = defaultdict(list)
+        for work in self.work.values():
+            if self.roster.in_step(work.job_id) and not work.done:
+                by_model[work.decoder.card.name].append(work)
+        for name, works in by_model.items():
             try:
-                over = runner.step()
+                self._advance_together(works[0].decoder, works, self._paces[name])
             except Exception:
-                for work in [work for work in self.work.values() if work.runner is runner]:
+                for work in works:
                     self._break(work)
-                continue
-            if over:
-                for work in [work for work in self.work.values() if work.drawing_done]:
-                    self._finish(work)
+
+    def _advance_together(self, decoder: Decoder, works: list[Work], pace: Pace) -> None:
+        streams = [stream for work in works for stream in work.streams]
+        steps = pace.steps(len(streams))
+        start = time.perf_counter()
+        rows = decoder.advance(streams, steps).tolist()
+        pace.note(len(streams), steps, time.perf_counter() - start)
+        for work in works:
+            mine, rows = rows[: len(work.streams)], rows[len(work.streams) :]
+            try:
+                self.roster.serve(work.job_id, steps)
+                work.note(mine)
+                if work.done:
+                    self._outcomes[work.job_id] = work.outcome()
+            except Exception:
+                self._break(work)
 
     # Jobs go out ------------------------------------------------------------------------------------------------------
 
-    def _publish(self, work: Work) -> None:
-        """Renew the lease by what was done, and hear whether to go on."""
-        if work.drawing_done:  # an earlier attempt to store it found the server away
-            self._finish(work)
-            return
-        done, total = work.progress
-        if time.time() > work.claim.deadline_at:
-            self.store.fail(work.claim, DeadlineExceeded.code, DeadlineExceeded().message)
-            self._drop(work)
-            return
-        verdict = self.store.progress(work.claim, done, total, work.fresh_tokens())
-        work.untold.clear()
-        if verdict == "cancelled":
-            self.store.acknowledge_cancel(work.claim)
-        if verdict != "go_on":
-            self._drop(work)
-
-    def _finish(self, work: Work) -> None:
-        try:
-            results, artifacts = work.outcome()
-        except Exception:
-            self._break(work)
-            return
-        done, total = work.progress
-        self.store.progress(work.claim, done, total, work.fresh_tokens())
-        work.untold.clear()
-        self.store.finish(work.claim, results, artifacts)
-        self._drop(work)
-
-    def _break(self, work: Work) -> None:
-        """Called while handling what broke the job: tell the log everything, the user a sentence."""
-        logger.exception("the job broke", extra={"job_id": work.claim.job_id})
-        self._failures.append((work.claim, InternalError.code, InternalError().message))
-        self._drop(work)
-
-    def _tell_failures(self) -> None:
+    def _tell(self) -> None:
+        """What has ended."""
         while self._failures:
             self.store.fail(*self._failures[0])
             del self._failures[0]
+        while self._outcomes:
+            ended = [self.work[job_id] for job_id in list(self._outcomes)[:FINISH_AT_ONCE]]
+            self._report(ended)
+            self.store.finish_all([self._outcomes[work.job_id] for work in ended])
+            for work in ended:
+                self._drop(work)
+
+    def _publish(self) -> None:
+        """Renew the leases by what was done, and hear whether to go on."""
+        for work in list(self.work.values()):
+            if time.time() > work.claim.deadline_at:
+                self.store.fail(work.claim, DeadlineExceeded.code, DeadlineExceeded().message)
+                self._drop(work)
+        working = list(self.work.values())
+        for work, verdict in zip(working, self._report(working), strict=True):
+            if verdict == "cancelled":
+                self.store.acknowledge_cancel(work.claim)
+            if verdict != "go_on":
+                self._drop(work)
+
+    def _report(self, works: list[Work]) -> list[str]:
+        reports = [Report(work.claim, *work.progress, list(work.fresh_tokens())) for work in works]
+        verdicts = self.store.progress_all(reports)
+        for work in works:
+            work.untold.clear()
+        return list(verdicts)
+
+    def _break(self, work: Work) -> None:
+        """Called while handling what broke the job: tell the log everything, the user a sentence."""
+        logger.exception("the job broke", extra={"job_id": work.job_id})
+        self._failures.append((work.claim, InternalError.code, InternalError().message))
+        self._drop(work)
 
     def _drop(self, work: Work) -> None:
-        work.leave()
-        self.turns.remove(work.claim.job_id)
-        self.slots.give_back(work.claim.job_id)
-        self.work.pop(work.claim.job_id, None)
+        self.roster.leave(work.job_id)
+        self.work.pop(work.job_id, None)
+        self._outcomes.pop(work.job_id, None)
         self._woken.set()  # slots are free: look at the queue at once
 
     def _hand_back(self) -> None:
         try:
-            self._tell_failures()
+            self._tell()
             for work in list(self.work.values()):
                 self.store.release(work.claim)
                 self._drop(work)

@@ -47,6 +47,12 @@ class Settings(BaseSettings):
         validation_alias="RITORNELLO_SLOTS",
         description="Variations that one worker decodes together; at least 8, the most that one job may ask for.",
     )
+    model_bytes: int = Field(
+        512_000_000,
+        ge=1_000_000,
+        validation_alias="RITORNELLO_MODEL_BYTES",
+        description="Memory for the models of one worker; beyond it the least recently used is closed.",
+    )
     checkpoints: Path | None = Field(
         None,
         validation_alias="RITORNELLO_CHECKPOINTS",
