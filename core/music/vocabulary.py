@@ -85,19 +85,19 @@ class MusicVocabulary:
         last = self.attributes[-1]
         return self.attribute_starts[last] + 1 + len(self.choices(last))
 
-    @property
+    @cached_property
     def first_pitch(self) -> int:
         return self.hold + 1
 
-    @property
+    @cached_property
     def first_duration(self) -> int:
         return self.first_pitch + len(self.pitches)
 
-    @property
+    @cached_property
     def size(self) -> int:
         return self.first_duration + len(self.durations)
 
-    @property
+    @cached_property
     def header_length(self) -> int:
         """Tokens before the first step, START among them."""
         return 1 + len(self.attributes)
