@@ -62,7 +62,8 @@ def against_naive(sizes: Sizes, widths: Sequence[int], seconds: float, roofline:
         rows.append([f"{sizes}", str(streams), speed, median(naive), median(cell), ratio, ratio_of(ours, cell)])
         what = f"{sizes}, {streams} stream{'s' if streams > 1 else ''}"
         floor = draws_alone(sizes, streams)
-        found.append(Measurement(f"{what}: tokens a second", speed, "tokens/s", "higher", "", floor, FLOOR_IS, median(naive), NAIVE_IS))
+        seen = Measurement(f"{what}: tokens a second", speed, "tokens/s", "higher", "", floor, FLOOR_IS, median(naive), NAIVE_IS)
+        found.append(seen)
         found.append(Measurement(f"{what}: times the naive loop", ratio, "×", "higher"))
         if roofline:
             print(bound(decoder, streams, speed, roofline))
@@ -93,7 +94,8 @@ def against_transformer(positions: Sequence[int], seconds: float) -> list[Measur
         peer = faster_transformer(LARGE, 32, position)
         mine, its = race([Native(ours, 32), peer], seconds)
         what = f"3x512, 32 streams at position {position:,}: times a transformer of equal size"
-        found.append(Measurement(what, ratio_of(mine, its), "×", "higher", peer=median(its), peer_is=f"its tokens/s ({peer.name})"))
+        its_speed = f"its tokens/s ({peer.name})"
+        found.append(Measurement(what, ratio_of(mine, its), "×", "higher", peer=median(its), peer_is=its_speed))
         print(f"{peer.name}: {median(its):,.0f} tokens/s, {peer.state_bytes / 1e6:.1f} MB a stream; ours {median(mine):,.0f}")
     return found
 

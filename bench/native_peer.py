@@ -1,4 +1,4 @@
-"""Our decoder as a peer of the others: the same sizes, random weights, its own next tokens; and the same fed like a music model."""
+"""Our decoder as a peer of the others: the same sizes, random weights, its own next tokens; and one fed like a music model."""
 
 from __future__ import annotations
 

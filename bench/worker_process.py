@@ -47,7 +47,7 @@ def measure_worker(checkpoints: Path, request: dict[str, Any]) -> WorkerFigures:
         settings = Settings(redis_url=url, checkpoints=checkpoints, data_dir=Path(folder))
         store = connect(settings)
         client = JobClient(store, Catalog(checkpoints), make_celery(settings), settings)
-        job, _ = client.submit(GenerationRequest.model_validate(request), "local")
+        job = client.submit(GenerationRequest.model_validate(request), "local").record
         variables = {"REDIS_URL": url, "DATA_DIR": folder, "RITORNELLO_CHECKPOINTS": str(checkpoints.resolve())}
         log, last, first_token = Path(folder) / "worker.log", "0", 0.0
         start = time.perf_counter()

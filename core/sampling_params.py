@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Le
@@ -44,21 +45,40 @@ class SamplingParams:
     """Starts the random stream; the same request with the same seed gives the same bytes."""
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self), include_extras=True)
-        for field in fields(self):
-            _check_range(field.name, getattr(self, field.name), hints[field.name])
+        for bounds in _bounds(type(self)):
+            bounds.check(getattr(self, bounds.name))
 
 
-def _check_range(name: str, value: Any, hint: Any) -> None:
-    bounds = hint
-    if get_origin(hint) is not Annotated:  # Annotated[...] | None
-        bounds = next(arm for arm in get_args(hint) if get_origin(arm) is Annotated)
-        if value is None:
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What one field may hold, as its annotation says."""
+
+    name: str
+    kinds: tuple[type, ...]
+    low: Any
+    high: Any
+    optional: bool
+
+    @classmethod
+    def of(cls, name: str, hint: Any) -> _Bounds:
+        optional = get_origin(hint) is not Annotated  # Annotated[...] | None
+        annotated = next(arm for arm in get_args(hint) if get_origin(arm) is Annotated) if optional else hint
+        base, *limits = get_args(annotated)
+        low: Any = next(limit.ge for limit in limits if isinstance(limit, Ge))
+        high: Any = next(limit.le for limit in limits if isinstance(limit, Le))
+        return cls(name, (int, float) if base is float else (int,), low, high, optional)
+
+    def check(self, value: Any) -> None:
+        if value is None and self.optional:
             return
-    base, *limits = get_args(bounds)
-    if isinstance(value, bool) or not isinstance(value, (int, float) if base is float else int):
-        raise InvalidField(f"{name} must be a number, not {value!r}.", field=f"sampling.{name}")
-    low: Any = next(limit.ge for limit in limits if isinstance(limit, Ge))
-    high: Any = next(limit.le for limit in limits if isinstance(limit, Le))
-    if math.isnan(value) or not low <= value <= high:
-        raise InvalidField(f"{name} must lie between {low} and {high}.", field=f"sampling.{name}")
+        if isinstance(value, bool) or not isinstance(value, self.kinds):
+            raise InvalidField(f"{self.name} must be a number, not {value!r}.", field=f"sampling.{self.name}")
+        if math.isnan(value) or not self.low <= value <= self.high:
+            raise InvalidField(f"{self.name} must lie between {self.low} and {self.high}.", field=f"sampling.{self.name}")
+
+
+@cache
+def _bounds(kind: type[SamplingParams]) -> tuple[_Bounds, ...]:
+    """Of every field; kept, for evaluating annotations takes longer than all else that a request's settings need."""
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(_Bounds.of(field.name, hints[field.name]) for field in fields(kind))

@@ -11,12 +11,16 @@ from typing import Any
 
 import torch
 
-from core.catalog import WEIGHTS, Card
-from core.checkpoint import architecture_to_card, pack_weights
-from core.model import Architecture, RecurrentModel
+from core.architecture import Architecture
+from core.catalog import PACKED, WEIGHTS, Card
+from core.checkpoint import pack_weights
+from core.model import RecurrentModel
 from core.music.midi import write_midi
 from core.music.piece import MeterChange, Note, Piece, Track
+from core.native.packing import Ranges
+from core.packed import packed_bytes
 from core.training.batches import Corpus
+from core.training.calibration import pack_model
 from core.training.cards import prose
 from core.training.export import write_card
 
@@ -26,20 +30,22 @@ def toy_checkpoint(folder: Path, name: str, corpus: Corpus) -> Card:
     torch.manual_seed(1)
     sizes: dict[str, Any] = corpus.architecture_sizes()
     model = RecurrentModel(Architecture(embedding=8, hidden=8, layers=1, **sizes))
-    data = pack_weights(model)
+    data, packed = pack_weights(model), packed_bytes(pack_model(model, Ranges(4.0, (1.0,))))
     card = Card(
         format=1,
         name=name,
-        architecture=architecture_to_card(model.architecture),
+        architecture=model.architecture.to_json(),
         tokenizer=dict(corpus.tokenizer_config()),
         parameters=1,
         sha256=hashlib.sha256(data).hexdigest(),
+        packed_sha256=hashlib.sha256(packed).hexdigest(),
         figures=[],
         trained={},
         **prose(name),
     )
     (folder / name).mkdir(parents=True)
     (folder / name / WEIGHTS).write_bytes(data)
+    (folder / name / PACKED).write_bytes(packed)
     write_card(card, folder / name)
     return card
 

@@ -12,6 +12,7 @@ from core.catalog import Catalog
 from core.music.midi import write_midi
 from core.music.piece import MeterChange, Note, Piece, Track
 from web.app import create_app
+from web.job_view import Forecast
 from worker.jobs.settings import Settings
 from worker.jobs.store import Artifact, JobStore
 
@@ -37,6 +38,7 @@ def card(name: str, kind: str = "music", **more: Any) -> dict[str, Any]:
         "tokenizer": {},
         "parameters": 1,
         "sha256": "0" * 64,
+        "packed_sha256": "0" * 64,
         "default_sampling": {"temperature": 1.0},
         "data": [],
         "licence": "MIT",
@@ -66,6 +68,7 @@ def toy_catalog(folder: Path) -> Catalog:
 
 def make_app(store: JobStore, settings: Settings, folder: Path) -> APIFlask:
     app = create_app(settings, store, toy_catalog(folder / "checkpoints"))
+    app.extensions["forecast"] = Forecast(store, max_age_seconds=0.0)
     app.config["TESTING"] = True
     app.config["PROPAGATE_EXCEPTIONS"] = False
     return app

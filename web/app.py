@@ -18,6 +18,7 @@ from web.body import MAX_BODY_BYTES
 from web.docs import docs
 from web.errors import register_errors
 from web.events import HEARTBEAT_SECONDS, MAX_AGE_SECONDS, OpenStreams
+from web.job_view import Forecast
 from web.languages import select_language
 from web.metrics import RequestMetrics
 from web.openapi import DESCRIPTION, complete
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None, store: JobStore | None = None, 
         "store": store,
         "catalog": catalog,
         "jobs": JobClient(store, catalog, make_celery(settings), settings),
+        "forecast": Forecast(store),
         "streams": streams,
         "metrics": metrics,
     }

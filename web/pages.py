@@ -104,8 +104,8 @@ def create() -> ResponseReturnValue:
     try:
         asked = form.request(_prime_file(form))
         if asked is not None:
-            record, _new = _jobs().submit(asked, current_owner(), form.idempotency_key(asked))
-            return redirect(url_for("pages.job", job_id=record.id), 303)
+            made = _jobs().submit(asked, current_owner(), form.idempotency_key(asked))
+            return redirect(url_for("pages.job", job_id=made.record.id), 303)
     except AppError as error:
         form.blame(error)
         problem = problem_of(error)

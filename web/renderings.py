@@ -22,6 +22,7 @@ from worker.jobs.store import Artifact, JobRecord, JobStore
 
 PRIME = "prime.mid"
 MIDI = MEDIA_TYPES["mid"]
+MOST_CHARACTERS_KEPT = 20_000  # of a prime, whose digest is kept with it
 
 logger = logging.getLogger(__name__)
 
@@ -74,16 +75,32 @@ def rendering(store: JobStore, record: JobRecord, name: str) -> Artifact:
 
 def prime_file(store: JobStore, job_id: str) -> Artifact:
     """The prime as it was read, as a MIDI file. Raises NotFound."""
-    prime = store.prime(job_id)
-    if prime is None:
-        raise NotFound("This job has no prime.")
-    return Artifact(PRIME, 0, MIDI, write_midi(piece_from_json(prime)))
+    return Artifact(PRIME, 0, MIDI, write_midi(piece_from_json(_prime(store, job_id))))
 
 
 @lru_cache(maxsize=4096)
 def prime_sha256(store: JobStore, job_id: str) -> str:
     """Of the prime's file. A job's prime never changes, and polling asks again and again."""
-    return hashlib.sha256(prime_file(store, job_id).data).hexdigest()
+    return file_sha256(_prime(store, job_id))
+
+
+def file_sha256(prime: str) -> str:
+    """Of the file that a prime, a Piece in JSON, becomes. People try the same prime many times."""
+    return _file_sha256_kept(prime) if len(prime) <= MOST_CHARACTERS_KEPT else _file_sha256(prime)
+
+
+def _file_sha256(prime: str) -> str:
+    return hashlib.sha256(write_midi(piece_from_json(prime))).hexdigest()
+
+
+_file_sha256_kept = lru_cache(maxsize=256)(_file_sha256)
+
+
+def _prime(store: JobStore, job_id: str) -> str:
+    prime = store.prime(job_id)
+    if prime is None:
+        raise NotFound("This job has no prime.")
+    return prime
 
 
 @lru_cache(maxsize=4096)

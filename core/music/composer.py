@@ -33,6 +33,7 @@ class MusicPlan:
         self.tokenizer, self.v, self.brief, self.attributes = tokenizer, tokenizer.vocabulary, brief, attributes
         self.total, self.done = brief.bars, 0
         self.tokens: list[int] = []  # drawn
+        self._header = self.v.attributes if brief.prime is None else ()  # these are drawn first
         self._shown = 0
         self._drawn_ticks = 0  # on the grid, as all that follows
         if brief.prime is None:
@@ -61,17 +62,12 @@ class MusicPlan:
                 return grid, steps
         raise AssertionError("bar lines go on for ever")
 
-    @property
-    def _in_header(self) -> bool:
-        return self.brief.prime is None and len(self.tokens) < len(self.v.attributes)
-
     def _wanted(self) -> Bools:
         """Attributes as asked for, else any that is known; no end before the bars are full; a new piece begins with a note."""
         v = self.v
-        header = v.attributes if self.brief.prime is None else ()
-        rows = np.ones((len(header) + 2, v.size), bool)
+        rows = np.ones((len(self._header) + 2, v.size), bool)
         rows[:, END] = False
-        for row, name in zip(rows, header, strict=False):
+        for row, name in zip(rows, self._header, strict=False):
             self._narrow_attribute(row, name)
         if self.brief.prime is None:
             rows[-2, v.first_duration :] = False
@@ -94,10 +90,10 @@ class MusicPlan:
     def take(self, token: int) -> str | None:
         """`bars` when the last bar asked for is full."""
         v = self.v
-        in_header = self._in_header
+        place = len(self.tokens)
         self.tokens.append(token)
-        if in_header:
-            name = v.attributes[len(self.tokens) - 1]
+        if place < len(self._header):
+            name = self._header[place]
             self.attributes[name] = self.attributes.get(name) or v.attribute_value(name, token)
             if name == "meter":
                 self._bar = v.bar_ticks(str(self.attributes["meter"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from statistics import fmean
 
 from core.music.piece import Note, Piece
@@ -36,4 +35,4 @@ def shape_dynamics(
         accent = BAR_ACCENT if place == 0 else BEAT_ACCENT if place % beat_ticks == 0 else OFF_BEAT
         return round(min(LOUDEST, max(SOFTEST, by_drum.get(note.pitch, usual) + accent)))
 
-    return [replace(note, velocity=velocity(note)) for note in notes]
+    return [Note(note.start, note.duration, note.pitch, velocity(note)) for note in notes]

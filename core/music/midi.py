@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
+import numpy as np
 import symusic as symusic_module
 
 from core.errors import MidiError
@@ -28,6 +30,8 @@ MAX_NUMERATOR, MAX_DENOMINATOR = 64, 64
 MAX_TEMPO_MICROSECONDS = 2**24 - 1
 SIGNATURE_MODES = ("major", "minor")  # by the byte that follows the sharps
 MINOR_MODES = ("minor", "dorian")
+ORDER = attrgetter("start", "duration", "pitch", "velocity")  # that of notes themselves, compared in less time
+START_AND_PITCH = attrgetter("start", "pitch")
 OTHER_MODES = ("dorian", "mixolydian")  # a marker of that name stands at their key signature
 
 
@@ -99,8 +103,9 @@ def write_midi(piece: Piece) -> bytes:
         if track.notes:
             name = track.name.encode("utf-8", "replace").decode()
             midi_track = symusic.Track(name=name, program=track.program, is_drum=track.percussion)
-            for note in _one_at_a_time(track.notes):
-                midi_track.notes.append(symusic.Note(note.start, note.duration, note.pitch, max(note.velocity, 1)))
+            notes = [(note.start, note.duration, note.pitch, max(note.velocity, 1)) for note in _one_at_a_time(track.notes)]
+            times, durations, pitches, velocities = np.array(notes, np.int32).T
+            midi_track.notes = symusic.Note.from_numpy(times, durations, pitches.astype(np.int8), velocities.astype(np.int8))
             score.tracks.append(midi_track)
     return bytes(score.dumps_midi())
 
@@ -124,12 +129,12 @@ def _notes(track: Any) -> list[Note]:
 def _one_at_a_time(notes: Iterable[Note]) -> tuple[Note, ...]:
     """Sorted, and no two notes of one pitch sounding at once."""
     by_pitch: dict[int, list[Note]] = {}
-    for note in sorted(notes):
+    for note in sorted(notes, key=ORDER):
         line = by_pitch.setdefault(note.pitch, [])
         if line and line[-1].start == note.start:
             line.pop()  # sorted by duration too: the longer comes last
-        elif line and line[-1].end > note.start:
+        elif line and line[-1].start + line[-1].duration > note.start:
             before = line.pop()
             line.append(Note(before.start, note.start - before.start, before.pitch, before.velocity))
         line.append(note)
-    return tuple(sorted((note for line in by_pitch.values() for note in line), key=lambda note: (note.start, note.pitch)))
+    return tuple(sorted((note for line in by_pitch.values() for note in line), key=START_AND_PITCH))

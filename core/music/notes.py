@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import NoReturn
 
 from core.errors import NotationError
@@ -17,6 +18,8 @@ from core.music.piece import Note, Piece, Track
 from core.music.voice import one_voice
 
 TICKS_PER_QUARTER = 480
+Ticks = int | Fraction
+"""Exact; a Fraction, on which Python spends much more time, only where it has to be one."""
 SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 SHARP_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 FLAT_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
@@ -29,7 +32,7 @@ _LENGTH = re.compile(r":(?:(\d{1,5}(?:\.\d{0,6})?|\.\d{1,6})|(\d{1,6})/(\d{1,3})
 def read_notes(text: str) -> Piece:
     """One track of notes and chords. Raises NotationError, which names the word that is wrong and the place of it."""
     notes: list[Note] = []
-    at = Fraction(0)
+    at: Ticks = 0
     place = 0
     while place < len(text):
         match = _TOKEN.match(text, place)
@@ -42,16 +45,16 @@ def read_notes(text: str) -> Piece:
             pitches, length = _sound(match["word"], start)
         else:
             pitches, length = _chord(match["chord"], start + 1), _length(match["chord_length"], match.end("chord") + 1)
-        onset, at = round(at * TICKS_PER_QUARTER), at + length
-        end = round(at * TICKS_PER_QUARTER)
+        onset, at = round(at), at + length
+        end = round(at)
         if pitches and end == onset:
             _refuse(match[0], start, f"too short. A note lasts at least 1/{TICKS_PER_QUARTER} of a quarter note")
-        if at > MAX_QUARTERS:
+        if at > MAX_QUARTERS * TICKS_PER_QUARTER:
             _refuse(match[0], start, f"too late. The music may be {MAX_QUARTERS:,} quarter notes long")
         notes += [Note(onset, end - onset, pitch) for pitch in pitches]
     if not notes:
         raise NotationError("There are no notes. Write some, such as `C4:1 E4:0.5 G4:0.5 r:1`.", field="prime")
-    length_ticks = round(at * TICKS_PER_QUARTER)
+    length_ticks = round(at)
     piece = Piece(TICKS_PER_QUARTER, (Track(tuple(notes)),), length=length_ticks if length_ticks > notes[-1].end else 0)
     check_limits(piece)
     return piece
@@ -80,8 +83,8 @@ def write_notes(piece: Piece) -> str:
     return " ".join(words)
 
 
-def _sound(word: str, place: int) -> tuple[tuple[int, ...], Fraction]:
-    """The pitch of a note, or none for a rest, and its length in quarter notes."""
+def _sound(word: str, place: int) -> tuple[tuple[int, ...], Ticks]:
+    """The pitch of a note, or none for a rest, and its length."""
     match = _SOUND.fullmatch(word)
     if not match:
         _refuse(word, place, "no note. A note is written as name, octave and length, such as `C4:1`, `F#5:0.5` or `r:1`")
@@ -110,17 +113,24 @@ def _pitches(match: re.Match[str], place: int) -> tuple[int, ...]:
     return (pitch,)
 
 
-def _length(text: str, place: int) -> Fraction:
+def _length(text: str, place: int) -> Ticks:
     """`:0.5`, `:1/3`, or nothing for 1."""
     if not text:
-        return Fraction(1)
+        return TICKS_PER_QUARTER
     match = _LENGTH.fullmatch(text)
     if not match or (match[3] and not 1 <= int(match[3]) <= TICKS_PER_QUARTER):
         _refuse(text, place, "no length. A length is written in quarter notes, such as `:1`, `:0.5` or `:1/3`")
-    length = Fraction(match[1]) if match[1] else Fraction(int(match[2]), int(match[3]))
+    length = _ticks(text[1:])
     if length == 0:
         _refuse(text, place, "a length of nothing. A length is more than 0 quarter notes")
     return length
+
+
+@lru_cache(maxsize=1024)
+def _ticks(quarters: str) -> Ticks:
+    """The number, which a piece repeats at almost every note."""
+    ticks = Fraction(quarters) * TICKS_PER_QUARTER
+    return ticks.numerator if ticks.denominator == 1 else ticks
 
 
 def _length_text(ticks: int) -> str:

@@ -126,9 +126,13 @@ class MusicVocabulary:
     def _key_choice(self, name: str) -> int:
         """1 + the place of the key of this mode on this keynote, however it is spelt; 0 when there is none."""
         key = parse_key(name)
-        sounding = (tonic(key), key.mode)
-        offered = [(tonic(other), other.mode) for other in map(parse_key, self.keys)]
-        return 1 + offered.index(sounding) if sounding in offered else 0
+        return self._key_choices.get((tonic(key), key.mode), 0)
+
+    @cached_property
+    def _key_choices(self) -> dict[tuple[int, str], int]:
+        """Keynote and mode → 1 + the place of the first such key."""
+        offered = [(tonic(key), key.mode) for key in map(parse_key, self.keys)]
+        return {sounding: 1 + offered.index(sounding) for sounding in offered}
 
     def attribute_value(self, name: str, token: int) -> str | int | None:
         """What a header token says: None for unknown; for a tempo the middle of its class."""

@@ -153,8 +153,11 @@ class DrumCorpus:
 
     def scoring(self, split: str, rows: int, chunk: int, mine: slice = ALL_ROWS) -> Iterator[tuple[Batch, int]]:
         """Every performance of the split once, scored from its second bar on; the unit is a step of all nine drums together."""
-        scored = [self._scored(*pair) for pair in self.encoded[split]]
-        return play(VOCABULARY, iter(bucketed(scored, rows, chunk, None)), rows, chunk, ending=False, mine=mine)
+        return play(VOCABULARY, iter(bucketed(self.scored(split), rows, chunk, None)), rows, chunk, ending=False, mine=mine)
+
+    def scored(self, split: str) -> list[Sequence]:
+        """What `scoring` plays: every token from the second bar on counts."""
+        return [self._scored(*pair) for pair in self.encoded[split]]
 
     def _scored(self, tokens: np.ndarray[Any, Any], steps: int) -> Sequence:
         before = np.concatenate([[0], np.cumsum(tokens >= VOCABULARY.first_duration)[:-1]])  # steps done before each token

@@ -221,8 +221,11 @@ class FolkCorpus:
 
     def scoring(self, split: str, rows: int, chunk: int, mine: slice = ALL_ROWS) -> Iterator[tuple[Batch, int]]:
         """Every tune of the split once, in its own key: nats of the body, its end among them, and the notes in it."""
-        scored = [self._scored(self.encode(tune)) for tune in self.tunes if tune.split == split]
-        return play(VOCABULARY, iter(bucketed(scored, rows, chunk, None)), rows, chunk, mine=mine)
+        return play(VOCABULARY, iter(bucketed(self.scored(split), rows, chunk, None)), rows, chunk, mine=mine)
+
+    def scored(self, split: str) -> list[Sequence]:
+        """What `scoring` plays: every token from the first step on counts."""
+        return [self._scored(self.encode(tune)) for tune in self.tunes if tune.split == split]
 
     def _scored(self, tokens: np.ndarray[Any, Any]) -> Sequence:
         weights = (np.arange(len(tokens)) >= VOCABULARY.header_length).astype(np.float32)

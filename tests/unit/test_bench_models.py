@@ -13,7 +13,6 @@ from bench_toys import last_json, toy_checkpoint, write_performances, write_text
 from bench import drums, folk, shakespeare
 from core.catalog import Catalog
 from core.checkpoint import LoadedModel, load_checkpoint
-from core.generate import step
 from core.music.context import MusicContext
 from core.music.vocabulary import END, MusicVocabulary
 from core.training.drums import DrumCorpus
@@ -60,15 +59,17 @@ def arguments(toy: Toy, *more: str) -> list[str]:
 
 
 def slow_nats(loaded: LoadedModel, v: MusicVocabulary, tokens: np.ndarray, ending: bool) -> list[float]:
-    """−log P of each body token, by the steps that decoding takes."""
+    """−log P of each body token, one after another."""
     context, state, nats = MusicContext(v, 1), loaded.model.empty_state(1), []
     context.reset(0)
     for place, token in enumerate(tokens[1:].tolist(), start=1):
         features, references, allowed = context.inputs()
-        logits, state = step(loaded.model, features, references, state)
+        with torch.no_grad():
+            steps = torch.from_numpy(features)[None], torch.from_numpy(references)[None]
+            logits, state = loaded.model(*steps, state)
         allowed[:, END] &= ending
         if place >= v.header_length:
-            chances = np.exp(np.where(allowed[0], logits[0].astype(float), -np.inf))
+            chances = np.exp(np.where(allowed[0], logits[0, 0].double().numpy(), -np.inf))
             nats.append(-math.log(chances[token] / chances.sum()))
         context.advance(np.array([token]))
     return nats

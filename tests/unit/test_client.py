@@ -24,7 +24,7 @@ def catalog(tmp_path: Path) -> Catalog:
     (tmp_path / "folk").mkdir()
     card = {
         "format": 1, "name": "folk", "title": {}, "summary": {}, "kind": "music", "tasks": ["continue", "compose"],
-        "architecture": {}, "tokenizer": {}, "parameters": 1, "sha256": "", "default_sampling": {}, "data": [],
+        "architecture": {}, "tokenizer": {}, "parameters": 1, "sha256": "", "packed_sha256": "", "default_sampling": {}, "data": [],
         "licence": "MIT", "figures": [], "limits": {}, "trained": {},
         "playable": {"percussion": False, "pitches": list(range(48, 85)), "voices": 1, "ticks_per_quarter": 24},
     }  # fmt: skip
@@ -51,7 +51,7 @@ def request(**fields: Any) -> GenerationRequest:
 
 
 def test_a_request_becomes_a_job_that_says_all(client: JobClient, woken: list[str]) -> None:
-    record, created = client.submit(request(**PRIMED), "local")
+    record, created, _prime = client.submit(request(**PRIMED), "local")
     assert created
     assert woken == [record.id]
     stored = GenerationRequest.model_validate_json(record.request)
@@ -66,8 +66,8 @@ def test_a_request_becomes_a_job_that_says_all(client: JobClient, woken: list[st
 
 
 def test_the_same_request_under_one_key_is_one_job_although_no_seed_was_given(client: JobClient, woken: list[str]) -> None:
-    first, created = client.submit(request(**PRIMED), "local", "key")
-    again, created_again = client.submit(request(**PRIMED), "local", "key")
+    first, created, _prime = client.submit(request(**PRIMED), "local", "key")
+    again, created_again, _prime = client.submit(request(**PRIMED), "local", "key")
     assert (created, created_again) == (True, False)
     assert first.request == again.request
     assert woken == [first.id]
@@ -87,7 +87,7 @@ def test_what_is_refused_leaves_nothing_behind(client: JobClient, woken: list[st
 
 
 def test_another_owners_job_is_not_found(client: JobClient) -> None:
-    record, _ = client.submit(request(), "me")
+    record = client.submit(request(), "me").record
     assert client.get(record.id, "me").id == record.id
     for verb in (client.get, client.cancel):
         with pytest.raises(NotFound):
@@ -101,6 +101,6 @@ def test_another_owners_job_is_not_found(client: JobClient) -> None:
 def test_a_job_is_accepted_even_when_its_wake_up_cannot_be_sent(catalog: Catalog) -> None:
     settings = Settings(redis_url="redis://127.0.0.1:1/0")
     client = JobClient(MemoryJobStore(settings), catalog, make_celery(settings), settings)
-    record, created = client.submit(request(), "local")
+    record, created, _prime = client.submit(request(), "local")
     assert created
     assert client.get(record.id, "local").status == "queued"

@@ -106,7 +106,7 @@ def test_what_comes_later_changes_nothing_before(v: MusicVocabulary, seed: int, 
 
     def seen(sequence: list[int]) -> list[Seen]:
         played = Sequence(np.array(sequence), np.ones(len(sequence), np.float32))
-        batches = [batch for batch, _ in play(v, [played], rows=1, chunk=16)]
+        batches = [batch for batch, _ in play(v, iter([played]), rows=1, chunk=16)]
         return [
             (batch.features[time, 0], batch.references[time, 0], batch.allowed[time, 0])
             for batch in batches

@@ -12,7 +12,7 @@ import torch
 
 from core.brief import Brief
 from core.catalog import Catalog
-from core.checkpoint import load_checkpoint
+from core.decoders import choose_decoders
 from core.errors import InvalidField, TrainingDiverged
 from core.generate import generate
 from core.model import Dropout
@@ -294,8 +294,8 @@ def test_a_finished_run_becomes_a_checkpoint_that_writes(data: Path, tmp_path: P
     assert catalog.card("shakespeare") == card  # what is read is what was written
     assert card.figures[0].value == pytest.approx(run_.best, abs=0.02)  # measured again, in half precision
     assert card.trained["updates"] == run_.updates
-    loaded = load_checkpoint(out, card)
-    (result,) = generate(loaded, Brief(SamplingParams(seed=1), prompt="to be", words=5))
+    decoder = choose_decoders("cpu").load(out, card)
+    (result,) = generate(decoder, Brief(SamplingParams(seed=1), prompt="to be", words=5))
     assert result.rendered.data.startswith(b"to be")
 
 

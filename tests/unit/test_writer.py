@@ -99,9 +99,9 @@ def test_a_text_begins_as_after_a_line_break() -> None:
 
 
 def test_the_unknown_character_is_never_drawn() -> None:
-    _, _, allowed = TextContext(TEXT, 1).inputs()
-    assert not allowed[0, TEXT.UNKNOWN]
-    assert allowed[0, 1:].all()
+    plan = TextPlan(TEXT, Brief(SamplingParams(seed=1), words=9))
+    assert not plan.wanted[:, TEXT.UNKNOWN].any()
+    assert plan.wanted[:, 1:].all()
 
 
 def test_what_was_written_is_shown_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 from celery import Celery
 
@@ -11,9 +12,19 @@ from core.errors import NotFound
 from core.music.codec import piece_to_json
 from worker.jobs.admission import admit
 from worker.jobs.broker import send_wake
+from worker.jobs.effort import tokens_asked_for
 from worker.jobs.request import GenerationRequest
 from worker.jobs.settings import Settings
 from worker.jobs.store import JobRecord, JobStore, NewJob
+
+
+class Submission(NamedTuple):
+    """`created` is false when the idempotency key had made the job before."""
+
+    record: JobRecord
+    created: bool
+    prime: str | None
+    """As the store has it: a Piece in JSON."""
 
 
 class JobClient:
@@ -25,26 +36,33 @@ class JobClient:
         self._celery_app = celery_app
         self._settings = settings
 
-    def submit(self, request: GenerationRequest, owner: str, idempotency_key: str | None = None) -> tuple[JobRecord, bool]:
-        """Accept the job; False beside it when this key made it before. Raises RequestError; among them QueueFull.
+    def submit(self, request: GenerationRequest, owner: str, idempotency_key: str | None = None) -> Submission:
+        """Accept the job. Raises RequestError; among them QueueFull.
 
         The record is stored before the wake-up is sent; one that does not get through is sent again by the reaper.
+
+        Only the first in the line sends one. It would gain the others nothing: the wake-up of the job in front makes an
+        engine claim whatever its slots hold; an engine at work looks at the line whenever slots are free; an idle one
+        looks every half second by itself, whoever's wake-up went to another worker, was lost, or was never sent by a web
+        process that died just then; and the reaper sends one for each of the first ten that wait for seconds.
         """
         admitted = admit(request, self.catalog)
+        prime = None if admitted.prime is None else piece_to_json(admitted.prime)
         job = NewJob(
             owner=owner,
             kind=request.kind,
             request=admitted.request.model_dump_json(),
-            prime=None if admitted.prime is None else piece_to_json(admitted.prime),
+            prime=prime,
             cost=request.variations,
             deadline_seconds=self._settings.deadline_seconds,
             idempotency_key=idempotency_key,
             fingerprint=fingerprint(request),
+            weight=tokens_asked_for(admitted),
         )
         record, created = self.store.enqueue(job)
-        if created:
+        if created and record.position == 0:
             send_wake(self._celery_app, record.id)
-        return record, created
+        return Submission(record, created, prime)
 
     def get(self, job_id: str, owner: str) -> JobRecord:
         """Raises NotFound, for another owner's job too: nobody learns that it exists."""
