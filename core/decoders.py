@@ -34,15 +34,18 @@ class Decoders:
     load: Callable[[Path, Card], Decoder]
 
 
-def choose_decoders(device: Device = "auto") -> Decoders:
-    """Raises KernelUnavailable, with what to do, when nothing here can serve (`cuda`: when there is no CUDA device)."""
+def choose_decoders(device: Device = "auto", threads: int = 1) -> Decoders:
+    """`threads` share each step of the native kernel.
+
+    Raises KernelUnavailable, with what to do, when nothing here can serve (`cuda`: when there is no CUDA device).
+    """
     if device == "cuda" and not (cuda_device_here() and torch_installed()):
         raise KernelUnavailable("The device is to be cuda, but here is no CUDA device, or torch is not installed.")
     if device != "cpu" and torch_installed() and cuda_device_here():
         return _torch("cuda")
     try:
         logger.info("decoding on the native kernel (%s)", best_path())
-        return Decoders(NUMERICS, _load_native)
+        return Decoders(NUMERICS, lambda folder, card: _load_native(folder, card, threads))
     except KernelUnavailable as error:
         if not torch_installed():
             raise KernelUnavailable(
@@ -66,10 +69,10 @@ def cuda_device_here() -> bool:
     return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
 
 
-def _load_native(folder: Path, card: Card) -> Decoder:
+def _load_native(folder: Path, card: Card, threads: int) -> Decoder:
     arrays, author = read_packed(folder, card), author_of(card)
     try:
-        return NativeDecoder(card, author, arrays)
+        return NativeDecoder(card, author, arrays, threads=threads)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The packed weights of {card.name!r} do not fit its card: {error!r}") from error
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from core.errors import MidiError, NotFound
+from core.errors import MidiError, NotFound, NotReady
 from core.music.abc_out import fits_abc, write_abc
 from core.music.articulation import as_written
 from core.music.codec import piece_from_json
@@ -57,6 +57,8 @@ def rendering(store: JobStore, record: JobRecord, name: str) -> Artifact:
     if name == PRIME and record.has_prime:
         return prime_file(store, record.id)
     variation, kind = parse_artifact_name(name)
+    if record.status != "succeeded":
+        raise NotReady
     try:
         return store.artifact(record.id, name)
     except NotFound:

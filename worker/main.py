@@ -55,7 +55,7 @@ def or_end_the_process(work: Callable[[], None]) -> Callable[[], None]:
 def main() -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        decoders = choose_decoders(settings.device)
+        decoders = choose_decoders(settings.device, settings.threads)
     except KernelUnavailable as error:
         raise SystemExit(error.message) from error
     store = connect(settings)

@@ -44,7 +44,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     folder = tmp_path_factory.mktemp("checkpoints")
     common = {
         "format": 1, "title": {"en": ""}, "summary": {"en": ""}, "kind": "music", "tasks": ["continue", "compose"],
-        "architecture": {}, "tokenizer": {}, "parameters": 1, "sha256": "", "packed_sha256": "", "default_sampling": {}, "data": [],
+        "architecture": {}, "tokenizer": {}, "parameters": 1, "sha256": "", "packed_sha256": "",
+        "default_sampling": {}, "data": [],
         "licence": "MIT", "figures": [], "limits": {"en": ""}, "trained": {},
     }  # fmt: skip
     for card in CARDS:

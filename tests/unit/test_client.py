@@ -24,7 +24,8 @@ def catalog(tmp_path: Path) -> Catalog:
     (tmp_path / "folk").mkdir()
     card = {
         "format": 1, "name": "folk", "title": {}, "summary": {}, "kind": "music", "tasks": ["continue", "compose"],
-        "architecture": {}, "tokenizer": {}, "parameters": 1, "sha256": "", "packed_sha256": "", "default_sampling": {}, "data": [],
+        "architecture": {}, "tokenizer": {}, "parameters": 1, "sha256": "", "packed_sha256": "",
+        "default_sampling": {}, "data": [],
         "licence": "MIT", "figures": [], "limits": {}, "trained": {},
         "playable": {"percussion": False, "pitches": list(range(48, 85)), "voices": 1, "ticks_per_quarter": 24},
     }  # fmt: skip

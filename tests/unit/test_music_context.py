@@ -110,7 +110,7 @@ def test_what_comes_later_changes_nothing_before(v: MusicVocabulary, seed: int, 
         return [
             (batch.features[time, 0], batch.references[time, 0], batch.allowed[time, 0])
             for batch in batches
-            for time in range(16)
+            for time in range(len(batch.targets))
         ][: len(sequence) - 1]
 
     for before, after in zip(seen(tokens)[:place], seen(other)[:place], strict=True):

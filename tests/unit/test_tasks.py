@@ -50,7 +50,7 @@ def test_a_wake_up_wakes_the_engine_and_ends_when_the_job_is_claimed(store: Memo
 def test_a_wake_up_holds_its_message_while_nobody_has_claimed_the_job(
     store: MemoryJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(tasks, "FIRST_LOOK_SECONDS", 0.001)
     job_id = store.enqueue(NewJob("local", "music", "{}"))[0].id
     task, looked = wake_task(store, Bell()), threading.Event()
     get = store.get

@@ -50,6 +50,7 @@ from worker.jobs.store import (
 
 PREFIX = "ritornello:"
 LUA = Path(__file__).parent / "lua"
+AOF_BUFFERED = re.compile(rb"^aof_buffer_length:[1-9]", re.MULTILINE)
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 NO_SUCH_JOB = "There is no such job, or it has expired."
 BLOCK_SECONDS = 2.0  # one blocking read; several make a long wait, and each stays well below the socket's timeout
@@ -241,7 +242,8 @@ class RedisJobStore:
         """
         give_up = time.monotonic() + WRITTEN_SECONDS
         with _translated():
-            while self._client.info("persistence").get("aof_buffer_length") and time.monotonic() < give_up:
+            # named with its section, so that redis-py does not take the whole answer apart for one line
+            while AOF_BUFFERED.search(self._client.execute_command("INFO persistence")) and time.monotonic() < give_up:
                 time.sleep(0.002)
 
     def _about(self, job_id: str, name: str, *arguments: str) -> Any:

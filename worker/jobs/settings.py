@@ -47,6 +47,14 @@ class Settings(BaseSettings):
         validation_alias="RITORNELLO_SLOTS",
         description="Variations that one worker decodes together; at least 8, the most that one job may ask for.",
     )
+    threads: int = Field(
+        1,
+        ge=1,
+        le=16,
+        validation_alias="RITORNELLO_THREADS",
+        description="Cores that share each step of the CPU's decoder: more than 1 makes a lone long job faster on cores that "
+        "nothing else uses; a second worker is the better use of a second core.",
+    )
     model_bytes: int = Field(
         512_000_000,
         ge=1_000_000,
