@@ -98,7 +98,7 @@ def say(name: str, line: str) -> None:
 def web_command(descriptor: int, settings: Settings) -> list[str]:
     """gunicorn, as web/wsgi.py configures it, on a socket that is open already. When it stops, event streams get 3 s to end."""
     threads = settings.sse_limit + THREADS_FOR_PAGES
-    words = ["-k", "gthread", "--threads", str(threads), "-w", "1", "-b", f"fd://{descriptor}", "--graceful-timeout", "3"]
+    words = ["-k", "web.gunicorn_worker.LingeringWorker", "--threads", str(threads), "-w", "1", "-b", f"fd://{descriptor}", "--graceful-timeout", "3"]
     words += ["--log-level", settings.log_level.lower(), "--no-control-socket"]
     return [sys.executable, "-m", "gunicorn", *words, "web.wsgi:app"]
 
