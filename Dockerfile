@@ -8,7 +8,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -r
 RUN python -m venv /opt/ritornello
 RUN [ -z "$EXTRAS" ] || /opt/ritornello/bin/pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0
 COPY . /source
-RUN /opt/ritornello/bin/pip install "/source$EXTRAS" && cd / && /opt/ritornello/bin/python -m core.native.build
+RUN /opt/ritornello/bin/pip install "/source$EXTRAS" && cd / && /opt/ritornello/bin/python -m core.native.build --all
 
 FROM python:3.11-slim
 # The kernel needs the C++ library that it was built with; there is no compiler here, and none is needed.

@@ -50,14 +50,15 @@ docs: .venv/installed ## write docs/models.md from the model cards, and .env.exa
 
 # Where the kernel cannot be built, torch decodes; it comes alone, so that what else is installed cannot make it another build.
 .venv/installed: .venv/bin/pip pyproject.toml $(KERNEL)
-	@echo "Installing Ritornello and what it needs into .venv"
-	@$(PIP) --quiet --editable .
-	@$(BIN)/python -m core.native.build || { \
-	  echo "Without a C++ compiler torch decodes, more slowly; installing it, which takes a while"; $(TORCH); }
+	@echo "Installing Ritornello and what it needs into .venv, and compiling its kernel"
+	@$(BIN)/python -m core.native.build & kernel=$$!; \
+	$(PIP) --quiet --no-compile --editable . && { wait $$kernel || { \
+	  echo "Without a C++ compiler torch decodes, more slowly; installing it, which takes a while"; $(TORCH); }; }
 	@touch $@
 
 .venv/installed-dev: .venv/installed
 	@echo "Installing what training and the tests need into .venv"
 	@$(TORCH)
-	@$(PIP) --quiet --editable '.[train,dev]'
+	@$(PIP) --quiet --no-compile --editable '.[train,dev]'
+	@$(BIN)/python -m core.native.build --all
 	@touch $@

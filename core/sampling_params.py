@@ -45,7 +45,7 @@ class SamplingParams:
     """Starts the random stream; the same request with the same seed gives the same bytes."""
 
     def __post_init__(self) -> None:
-        for bounds in _bounds(type(self)):
+        for bounds in _bounds():
             bounds.check(getattr(self, bounds.name))
 
 
@@ -54,7 +54,7 @@ class _Bounds:
     """What one field may hold, as its annotation says."""
 
     name: str
-    kinds: tuple[type, ...]
+    whole: bool
     low: Any
     high: Any
     optional: bool
@@ -66,19 +66,19 @@ class _Bounds:
         base, *limits = get_args(annotated)
         low: Any = next(limit.ge for limit in limits if isinstance(limit, Ge))
         high: Any = next(limit.le for limit in limits if isinstance(limit, Le))
-        return cls(name, (int, float) if base is float else (int,), low, high, optional)
+        return cls(name, base is int, low, high, optional)
 
     def check(self, value: Any) -> None:
         if value is None and self.optional:
             return
-        if isinstance(value, bool) or not isinstance(value, self.kinds):
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
             raise InvalidField(f"{self.name} must be a number, not {value!r}.", field=f"sampling.{self.name}")
         if math.isnan(value) or not self.low <= value <= self.high:
             raise InvalidField(f"{self.name} must lie between {self.low} and {self.high}.", field=f"sampling.{self.name}")
 
 
 @cache
-def _bounds(kind: type[SamplingParams]) -> tuple[_Bounds, ...]:
+def _bounds() -> tuple[_Bounds, ...]:
     """Of every field; kept, for evaluating annotations takes longer than all else that a request's settings need."""
-    hints = get_type_hints(kind, include_extras=True)
-    return tuple(_Bounds.of(field.name, hints[field.name]) for field in fields(kind))
+    hints = get_type_hints(SamplingParams, include_extras=True)
+    return tuple(_Bounds.of(field.name, hints[field.name]) for field in fields(SamplingParams))

@@ -1,4 +1,4 @@
-"""The web server's entry point: `python -m web.wsgi`, or `gunicorn -k gthread --threads 64 -w 1 web.wsgi:app`.
+"""The web server's entry point: `python -m web.wsgi`, or `gunicorn -k WORKER_CLASS --threads 64 -w 1 web.wsgi:app`.
 
 One process: open event streams and request figures are counted in it. Threads are cheap, and most of them wait.
 """
@@ -16,6 +16,7 @@ from core.errors import AppError
 from web.app import create_app
 from worker.jobs.settings import Settings
 
+WORKER_CLASS = "web.gunicorn_worker.LingeringWorker"
 THREADS_FOR_PAGES = 16  # besides one for each event stream
 GRACE_SECONDS = 3  # an open event stream does not hold up the end: the browser reconnects
 
@@ -32,7 +33,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         self.cfg.set("bind", f"{host}:{self.settings.port}")
         self.cfg.set("workers", 1)
-        self.cfg.set("worker_class", "gthread")
+        self.cfg.set("worker_class", WORKER_CLASS)
         self.cfg.set("threads", self.settings.sse_limit + THREADS_FOR_PAGES)
         self.cfg.set("graceful_timeout", GRACE_SECONDS)
         self.cfg.set("loglevel", self.settings.log_level.lower())

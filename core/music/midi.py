@@ -11,19 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from operator import attrgetter
 from typing import Any
-
-import numpy as np
-import symusic as symusic_module
 
 from core.errors import MidiError
 from core.music.keys import MAX_SHARPS
 from core.music.limits import too_much
 from core.music.midi_check import MidiFile, walk
 from core.music.piece import KeyChange, MeterChange, Note, Piece, TempoChange, Track
-
-symusic: Any = symusic_module  # its own type stubs do not fit what it exports
 
 END_MARKER = "end"  # a marker of this name stands where a piece that ends in silence is over
 MAX_NUMERATOR, MAX_DENOMINATOR = 64, 64
@@ -33,6 +29,14 @@ MINOR_MODES = ("minor", "dorian")
 ORDER = attrgetter("start", "duration", "pitch", "velocity")  # that of notes themselves, compared in less time
 START_AND_PITCH = attrgetter("start", "pitch")
 OTHER_MODES = ("dorian", "mixolydian")  # a marker of that name stands at their key signature
+
+
+@cache
+def _symusic() -> Any:
+    """Its own type stubs do not fit what it exports. It takes long to import, and a worker writes only when a job is done."""
+    import symusic
+
+    return symusic
 
 
 def read_midi(data: bytes) -> Piece:
@@ -53,7 +57,7 @@ def read_midi(data: bytes) -> Piece:
 def read_own_midi(data: bytes) -> Piece:
     """A file that `write_midi` has written: nothing is checked, and it may be longer than what is taken from outside."""
     try:
-        score = symusic.Score.from_midi(data)
+        score = _symusic().Score.from_midi(data)
     except RuntimeError as error:
         raise MidiError(f"The MIDI file cannot be read: {error}", field="prime") from error
     tracks = tuple(
@@ -88,6 +92,7 @@ def _on_bar_line(piece: Piece, tick: int) -> bool:
 
 def write_midi(piece: Piece) -> bytes:
     """The piece as a file of format 1: the same bytes for the same piece."""
+    symusic = _symusic()
     score = symusic.Score(piece.ticks_per_quarter)
     for tempo in piece.tempos:
         score.tempos.append(symusic.Tempo(tempo.tick, mspq=min(max(tempo.microseconds_per_quarter, 1), MAX_TEMPO_MICROSECONDS)))
@@ -103,9 +108,9 @@ def write_midi(piece: Piece) -> bytes:
         if track.notes:
             name = track.name.encode("utf-8", "replace").decode()
             midi_track = symusic.Track(name=name, program=track.program, is_drum=track.percussion)
-            notes = [(note.start, note.duration, note.pitch, max(note.velocity, 1)) for note in _one_at_a_time(track.notes)]
-            times, durations, pitches, velocities = np.array(notes, np.int32).T
-            midi_track.notes = symusic.Note.from_numpy(times, durations, pitches.astype(np.int8), velocities.astype(np.int8))
+            new_note, written = symusic.core.NoteTick, midi_track.notes  # symusic.Note would look for the class at every note
+            for note in _one_at_a_time(track.notes):
+                written.append(new_note(note.start, note.duration, note.pitch, max(note.velocity, 1)))
             score.tracks.append(midi_track)
     return bytes(score.dumps_midi())
 

@@ -44,6 +44,8 @@ def _reader(name: str) -> Callable[[bytes], Any]:
         downloader = types.ModuleType("pySmartDL")
         downloader.SmartDL = None  # type: ignore[attr-defined]
         sys.modules["pySmartDL"] = downloader
+        import symusic  # noqa: F401  (now, for read_midi would import it under the limits)
+
         from core.music.midi import read_midi
 
         return read_midi

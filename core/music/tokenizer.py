@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -198,10 +199,11 @@ class MusicTokenizer:
     def _cut(self, pitches: tuple[int, ...], start: int, stop: int, bar: int) -> list[Step]:
         """One note, chord or rest from start to stop as steps: cut at bar lines, each part as few durations as can be."""
         steps: list[Step] = []
+        durations = self.vocabulary.durations
         tick = start
         while tick < stop:
             room = min(stop, (tick // bar + 1) * bar) - tick
-            duration = max(length for length in self.vocabulary.durations if length <= room)
+            duration = durations[bisect_right(durations, room) - 1]
             fresh = tick == start
             steps.append(Step(pitches if fresh else (), bool(pitches) and not fresh, duration))
             tick += duration

@@ -1,18 +1,20 @@
 """Compiles the kernel with the system's compiler: one library for each dispatch path, beside its sources.
 
-`python -m core.native.build` builds what is missing and says what it did; it exits with 1 when there is no compiler. A
-library's name holds a hash of its sources and flags, so one that is out of date is never loaded.
+`python -m core.native.build` builds what this processor can run and says what it did, with `--all` every path of its kind, for an
+image that is to run anywhere; it exits with 1 when there is no compiler. A library's name holds a hash of its sources and flags,
+so one that is out of date is never loaded.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -73,8 +75,8 @@ def compile_library(compiler: str, flags: Sequence[str], target: Path) -> None:
     unfinished.replace(target)
 
 
-def build() -> dict[str, Path | None]:
-    """Build every missing library; None for a path that this compiler does not know. Raises KernelUnavailable."""
+def build(names: Collection[str]) -> dict[str, Path | None]:
+    """Build these paths' libraries where missing; None for one that this compiler does not know. Raises KernelUnavailable."""
     compiler = find_compiler()
     if compiler is None:
         raise KernelUnavailable("There is no C++ compiler here (looked for c++, g++, clang++; CXX names another).")
@@ -95,12 +97,22 @@ def build() -> dict[str, Path | None]:
         return target
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(paths(), pool.map(one, paths()), strict=True))
+        return dict(zip(names, pool.map(one, names), strict=True))
 
 
-def main() -> int:
+def fastest_here(portable: Path) -> str:
+    """The dispatch path that suits this processor best; the portable library knows."""
+    answer = ctypes.CDLL(str(portable)).ritornello_best_path
+    answer.restype = ctypes.c_char_p
+    return str(answer().decode())
+
+
+def main(arguments: Sequence[str]) -> int:
     try:
-        built = build()
+        built = build(["portable"])
+        portable = built["portable"]
+        assert portable is not None
+        built |= build(list(paths()) if "--all" in arguments else [fastest_here(portable)])
     except KernelUnavailable as error:
         print(error.message, file=sys.stderr)
         return 1
@@ -113,4 +125,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ from ctypes import POINTER, Structure, c_char_p, c_float, c_int32, c_int64, c_ui
 from functools import cache
 
 from core.errors import KernelUnavailable
-from core.native.build import library_file, paths
+from core.native.build import fastest_here, library_file, paths
 
 MAX_LAYERS = 8
 
@@ -111,7 +111,7 @@ def load(path: str) -> ctypes.CDLL:
     """The library of a dispatch path. Raises KernelUnavailable when it was not built. The caller answers for the processor."""
     file = library_file(path, paths().get(path, ()))
     if not file.exists():
-        raise KernelUnavailable(f"The decode kernel was not built for {path}: run `python -m core.native.build`.")
+        raise KernelUnavailable(f"The decode kernel was not built for {path}: run `python -m core.native.build --all`.")
     library = ctypes.CDLL(str(file))
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
@@ -124,12 +124,15 @@ def load(path: str) -> ctypes.CDLL:
 
 def best_path() -> str:
     """The fastest dispatch path that this processor can run and that was built. Raises KernelUnavailable."""
-    wanted: str = load("portable").ritornello_best_path().decode()
+    portable = library_file("portable", paths()["portable"])
+    if not portable.exists():
+        raise KernelUnavailable("The decode kernel was not built: run `python -m core.native.build`.")
+    wanted = fastest_here(portable)
     return wanted if library_file(wanted, paths()[wanted]).exists() else "portable"
 
 
 def usable_paths() -> list[str]:
     """Every dispatch path that this processor can run and that was built, the plainest first. Raises KernelUnavailable."""
-    ordered = list(paths())
+    ordered = list(paths())  # who can run one can run those before it
     last = ordered.index(best_path())
     return [path for path in ordered[: last + 1] if library_file(path, paths()[path]).exists()]

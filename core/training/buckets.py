@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-BUCKET = 8
-"""Sequences a row in a bucket. A quarter of it loses twice as many places, at the jumps between buckets."""
-BUCKETS = 4
-"""Buckets sorted at a time: the more, the more alike are the pieces in each, and the less random is the order."""
+BUCKET = 4
+"""Sequences a row in a bucket. Larger ones lose fewer places, at fewer jumps, but a folk tune's length tells its form: the
+network learnt less from as many tokens when it met one form for longer (docs/decisions.md)."""
+BUCKETS = 8
+"""Buckets sorted at a time: the more, the more alike are the pieces in each."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ CROSS_COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 def program(compiler: str, flags: tuple[str, ...], folder: Path) -> str:
     """tests/native/replay.cpp with the kernel, compiled for a path."""
     target = folder / "replay"
-    kept = [flag for flag in FLAGS if flag not in ("-shared", "-fPIC")]
+    kept = [flag for flag in FLAGS if flag not in ("-shared", "-fPIC", "-O3")] + ["-O1"]  # it compiles in half the time
     sources = [str(SOURCES / "kernel.cpp"), str(NATIVE / "replay.cpp")]
     command = [compiler, *kept, "-Werror", f"-I{SOURCES}", f"-I{NATIVE}", *flags, *sources, "-o", str(target)]
     subprocess.run(command, check=True)

@@ -73,13 +73,8 @@ def test_a_killed_server_forgets_nothing_that_was_accepted(store: RedisJobStore,
 
 
 def test_a_job_is_accepted_only_when_the_operating_system_has_it(store: RedisJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    held_back, really = [9000, 9000, 0], store._client.execute_command
-
-    def answer(command: str, *rest: Any, **options: Any) -> Any:
-        told = command == "INFO persistence"
-        return f"aof_enabled:1\r\naof_buffer_length:{held_back.pop(0)}\r\n".encode() if told else really(command, *rest, **options)
-
-    monkeypatch.setattr(store._client, "execute_command", answer)
+    held_back = [9000, 9000, 0]
+    monkeypatch.setattr(store, "_ask", lambda _command: b"aof_enabled:1\r\naof_buffer_length:%d\r\n" % held_back.pop(0))
     store.enqueue(new_job())
     assert held_back == []
 

@@ -79,7 +79,7 @@ def test_packed_weights_that_are_not_the_cards_are_an_error(catalog: Catalog) ->
 
 def test_a_machine_without_a_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert build.main() == 1
+    assert build.main([]) == 1
     assert "There is no C++ compiler here" in capsys.readouterr().err
 
 

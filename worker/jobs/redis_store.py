@@ -76,6 +76,7 @@ class RedisJobStore:
 
     def __init__(self, client: redis.Redis, settings: Settings) -> None:
         self._client = client
+        self._ask: Any = client.execute_command
         limits = {
             "prefix": PREFIX,
             "lease_seconds": settings.lease_seconds,
@@ -243,7 +244,7 @@ class RedisJobStore:
         give_up = time.monotonic() + WRITTEN_SECONDS
         with _translated():
             # named with its section, so that redis-py does not take the whole answer apart for one line
-            while AOF_BUFFERED.search(self._client.execute_command("INFO persistence")) and time.monotonic() < give_up:
+            while AOF_BUFFERED.search(self._ask("INFO persistence")) and time.monotonic() < give_up:
                 time.sleep(0.002)
 
     def _about(self, job_id: str, name: str, *arguments: str) -> Any:
