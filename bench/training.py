@@ -14,8 +14,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from statistics import median
-from types import SimpleNamespace
-from typing import Any
 
 import torch
 
@@ -41,8 +39,6 @@ FLOOR_IS = "the textbook's two processes without the nn.LSTM: an embedding and a
 PADDING_FLOOR_IS = "each row idles from the end of its sequence to the end of its chunk"
 MATRIX = 2048
 CHUNKS = 400
-UNTRAINED: Any = SimpleNamespace(name=None, sha256=None)
-"""In the place of a card: no checkpoint is measured here."""
 
 Speeds = dict[tuple[str, int], list[float]]
 """By side and number of processes: tokens a second, by round."""
@@ -162,7 +158,7 @@ def measure(options: Options) -> list[Measurement]:
         print(f"{shape.name}: {shape.rows} rows × {shape.chunk} tokens in each process, {VOCABULARY} tokens to choose from")
     print()
     figures = [figure for shape, speeds in found.items() for figure in speed_figures(shape, speeds)] + paddings(options)
-    show("training", UNTRAINED, figures, options.quick)
+    show("training", None, figures, options.quick)
     return figures
 
 

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from core.architecture import Architecture
 from core.elementary import gelu, sigmoid
-from core.native.packing import LANES, LARGEST, Arrays, out_of_blocks, out_of_gate_order, rounded
+from core.native.packing import LANES, LARGEST, OUTPUTS, Arrays, out_of_gate_order, out_of_groups, rounded
 
 State = tuple[Tensor, Tensor]
 """(h, c), each (layers, rows, hidden rounded up): h in whole numbers as the next step reads it, c float32."""
@@ -56,7 +56,7 @@ class _Dense:
         self.parts: list[tuple[Tensor, Tensor]] = []  # weights (outputs, inputs), scale (outputs,)
         for part, size in zip(("first", "second"), reads, strict=True):
             if size:
-                weights = out_of_blocks(arrays[f"{name}.{part}.weights"])[:, :size]
+                weights = out_of_groups(arrays[f"{name}.{part}.weights"])[:, :size]
                 self.parts.append((ordered(weights).to(like.dtype).contiguous(), ordered(arrays[f"{name}.{part}.scale"])))
         self.bias = ordered(arrays[f"{name}.bias"]) if f"{name}.bias" in arrays else torch.empty(0)
 
@@ -95,7 +95,7 @@ class QuantisedNetwork:
             _Dense(arrays, f"lstm.{depth}", (self.hidden if depth else embedding, self.hidden), like, gates=True)
             for depth in range(a.layers)
         ]
-        reads_top, head = (self.hidden, embedding), rounded(a.head, LANES)
+        reads_top, head = (self.hidden, embedding), rounded(a.head, OUTPUTS)
         self.head_hidden = _Dense(arrays, "head_hidden", reads_top, like) if a.head else None
         self.head = _Dense(arrays, "head", (head, 0) if a.head else reads_top, like)
         self.feature_starts = torch.tensor(a.feature_starts[:-1], device=self.device)

@@ -13,9 +13,10 @@ from web.body import read_generation_request
 from web.events import last_event_id, stream
 from web.job_view import Forecast, job_view
 from web.openapi import answers, header, problems
-from web.renderings import rendering
+from web.renderings import PRIME, rendering
 from web.schemas import EventsHeaders, EventsQuery, Job, JobList, ListQuery, Models, SubmitHeaders
 from web.security import current_owner, guard_api
+from worker.jobs.artifacts import RESULTS, parse_artifact_name
 from worker.jobs.client import JobClient
 from worker.jobs.store import JobRecord, JobStore
 
@@ -128,9 +129,13 @@ def get_artifact(job_id: str, name: str) -> Response:
     The results, `continuation-1.mid` or `continuation-1.txt`; for music also `continuation-1.musicxml`,
     `continuation-1.svg` (a piano roll), `continuation-1.abc` where the result is one voice, and `prime.mid`.
     """
-    artifact = rendering(_store(), _jobs().get(job_id, current_owner()), name)
+    owner, kind = current_owner(), name.rpartition(".")[2]
+    if name != PRIME and parse_artifact_name(name)[1] in RESULTS:
+        artifact = _jobs().result(job_id, owner, name)
+    else:
+        artifact = rendering(_store(), _jobs().get(job_id, owner), name)
     response = Response(artifact.data, content_type=artifact.media_type)
-    place = "inline" if name.rpartition(".")[2] in INLINE else "attachment"
+    place = "inline" if kind in INLINE else "attachment"
     response.headers["Content-Disposition"] = f'{place}; filename="{artifact.name}"'
     response.headers["Content-Security-Policy"] = FILE_SECURITY_POLICY
     response.headers["Cache-Control"] = "private, no-cache"

@@ -191,9 +191,9 @@ class _NetworkOf:
     def _matrix(self, name: str) -> Matrix:
         if f"{name}.weights" not in self.arrays:
             return Matrix()
-        blocks, groups, lanes, inputs = self.arrays[f"{name}.weights"].shape
+        groups, quads, outputs, inputs = self.arrays[f"{name}.weights"].shape
         weights, scale = self._pointer(f"{name}.weights"), self._pointer(f"{name}.scale")
-        return Matrix(weights, scale, blocks * lanes, groups * inputs)
+        return Matrix(weights, scale, groups * outputs, quads * inputs)
 
     def _pointer(self, name: str) -> int | None:
         return self.arrays[name].ctypes.data if name in self.arrays else None

@@ -33,7 +33,7 @@ enum { RITORNELLO_INT8 = 0, RITORNELLO_BFLOAT16 = 1, RITORNELLO_FLOAT32 = 2 };
 typedef struct {
     const void *weights;
     const float *scale;
-    int32_t rows;    /* a multiple of 16 */
+    int32_t rows;    /* a multiple of 64 */
     int32_t columns; /* a multiple of 64 */
 } Matrix;
 

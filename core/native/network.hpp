@@ -63,16 +63,16 @@ template <typename N>
 struct Weights {
     Block<typename N::Weight> weights;
     Block<float> scale;
-    int blocks = 0, groups = 0;
+    int quads = 0;  // inputs, N::INPUTS at a time; 0 when there is no such part
 
     Weights() = default;
     explicit Weights(const Matrix &m)
         : weights(static_cast<const typename N::Weight *>(m.weights), static_cast<size_t>(m.rows) * m.columns),
-          scale(m.scale, m.columns ? m.rows : 0), blocks(m.columns ? m.rows / LANES : 0), groups(m.columns / N::INPUTS) {}
+          scale(m.scale, m.columns ? m.rows : 0), quads(m.columns / N::INPUTS) {}
 
-    int columns() const { return groups * N::INPUTS; }
+    int columns() const { return quads * N::INPUTS; }
     size_t bytes() const { return weights.bytes() + scale.bytes(); }
-    const typename N::Weight *block(int b) const { return weights.get() + static_cast<size_t>(b) * columns() * LANES; }
+    const typename N::Weight *of(int group) const { return weights.get() + static_cast<size_t>(group) * columns() * GROUP; }
 };
 
 template <typename N>
@@ -86,7 +86,7 @@ struct Affine {
     explicit Affine(const Dense &d)
         : first(d.first), second(d.second), bias(d.bias, d.first.rows), first_inverse(d.first_inverse), rows(d.first.rows) {}
 
-    int groups() const { return (rows + GROUP - 1) / GROUP; }
+    int groups() const { return rows / GROUP; }
     size_t bytes() const { return first.bytes() + second.bytes() + bias.bytes(); }
 };
 
@@ -218,23 +218,19 @@ struct Batch {
     template <typename Base>
     static void affine(const Affine<N> &a, int group, const A *first, const A *second, int second_stride, int rows,
                        Scratch &scratch, const Base &base_of) {
-        const int start = group * GROUP, outputs = std::min(GROUP, a.rows - start), blocks = outputs / LANES;
-        if (a.first.groups)
-            N::products(a.first.block(start / LANES), a.first.groups, first, a.first.columns(), rows, blocks, scratch.first.get());
-        if (a.second.groups)
-            N::products(a.second.block(start / LANES), a.second.groups, second, second_stride, rows, blocks,
-                        scratch.second.get());
+        const int start = group * GROUP;
+        if (a.first.quads) N::products(a.first.of(group), a.first.quads, first, a.first.columns(), rows, scratch.first.get());
+        if (a.second.quads) N::products(a.second.of(group), a.second.quads, second, second_stride, rows, scratch.second.get());
         for (int row = 0; row < rows; row++) {
             float *before = scratch.before.get() + row * GROUP;
-            const float *base = base_of(row) + start;
-            for (int i = 0; i < outputs; i++) before[i] = base[i];
-            if (a.first.groups) add(before, scratch.first.get() + row * GROUP, a.first.scale.get() + start, outputs);
-            if (a.second.groups) add(before, scratch.second.get() + row * GROUP, a.second.scale.get() + start, outputs);
+            std::memcpy(before, base_of(row) + start, GROUP * sizeof(float));
+            if (a.first.quads) add(before, scratch.first.get() + row * GROUP, a.first.scale.get() + start);
+            if (a.second.quads) add(before, scratch.second.get() + row * GROUP, a.second.scale.get() + start);
         }
     }
 
-    static void add(float *to, const typename N::Sum *sum, const float *scale, int count) {
-        for (int i = 0; i < count; i++) to[i] += static_cast<float>(sum[i]) * scale[i];
+    static void add(float *to, const typename N::Sum *sum, const float *scale) {
+        for (int i = 0; i < GROUP; i++) to[i] += static_cast<float>(sum[i]) * scale[i];
     }
 
     int token_of(int row) const { return inputs[static_cast<size_t>(row) * inputs_seen]; }
@@ -298,11 +294,10 @@ struct Batch {
     void hidden_of_head(int group, const std::vector<int> &wanting, Scratch &scratch) {
         const Affine<N> &a = net.head_hidden;
         read_top(a, group, wanting, scratch);
-        const int start = group * GROUP, outputs = std::min(GROUP, a.rows - start);
         for (size_t place = 0; place < wanting.size(); place++) {
             float *x = scratch.before.get() + place * GROUP;
-            for (int i = 0; i < outputs; i++) x[i] = gelu(x[i]);
-            encode(hidden_as_input.get() + place * net.head.first.columns() + start, x, outputs, net.head.first_inverse);
+            for (int i = 0; i < GROUP; i++) x[i] = gelu(x[i]);
+            encode(hidden_as_input.get() + place * net.head.first.columns() + group * GROUP, x, GROUP, net.head.first_inverse);
         }
     }
 
@@ -313,9 +308,8 @@ struct Batch {
                    [&](int) { return a.bias.get(); });
         else
             read_top(a, group, wanting, scratch);
-        const int start = group * GROUP, outputs = std::min(GROUP, a.rows - start);
         for (size_t place = 0; place < wanting.size(); place++)
-            std::memcpy(logits.get() + place * a.rows + start, scratch.before.get() + place * GROUP, outputs * sizeof(float));
+            std::memcpy(logits.get() + place * a.rows + group * GROUP, scratch.before.get() + place * GROUP, GROUP * sizeof(float));
     }
 
     /// What the tables over (pitch - reference) add to the pitches' logits. The reference `pitches` is none.

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from core.architecture import Architecture
 
-LANES, INPUTS, COLUMNS = 16, 4, 64
-"""Outputs in a block, inputs whose weights stand together, and what the inputs are rounded up to."""
+OUTPUTS, INPUTS, COLUMNS = 64, 4, 64
+"""Outputs in a group, inputs whose weights stand together, and what the inputs are rounded up to."""
+LANES = OUTPUTS // 4
+"""Units whose four gates are a group."""
 LARGEST = 127
 FOLD_BYTES = 8_000_000
 """Tables of one row a token are folded up to this size."""
@@ -75,17 +77,17 @@ class _Packer:
 
     def _heads(self, embedded_scale: float, top_scale: float, hidden_scale: float) -> None:
         reads_top = "head_hidden" if self.a.head else "head"
-        weight, bias = self.weights[f"{reads_top}.weight"], padded(self.weights[f"{reads_top}.bias"], 0, LANES)
+        weight, bias = self.weights[f"{reads_top}.weight"], padded(self.weights[f"{reads_top}.bias"], 0, OUTPUTS)
         self._matrix(f"{reads_top}.first", weight[:, : self.a.hidden], top_scale)
         if self.folded:
-            table = self._for_each_token(padded(weight[:, self.a.hidden :], 0, LANES))
+            table = self._for_each_token(padded(weight[:, self.a.hidden :], 0, OUTPUTS))
             self.arrays["token_head"] = table + bias
         else:
             self._matrix(f"{reads_top}.second", weight[:, self.a.hidden :], embedded_scale)
             self.arrays[f"{reads_top}.bias"] = bias
         if self.a.head:
             self._matrix("head.first", self.weights["head.weight"], hidden_scale)
-            self.arrays["head.bias"] = padded(self.weights["head.bias"], 0, LANES)
+            self.arrays["head.bias"] = padded(self.weights["head.bias"], 0, OUTPUTS)
 
     def _for_each_token(self, from_input: Floats) -> Floats:
         """(vocabulary, outputs): what each token's embedding gives."""
@@ -94,15 +96,15 @@ class _Packer:
 
     def _matrix(self, name: str, weight: Floats, input_scale: float) -> None:
         """weight (outputs, inputs) in packed order, and what each output's integer sum is worth."""
-        weight = padded(padded(weight, 0, LANES), 1, COLUMNS)
+        weight = padded(padded(weight, 0, OUTPUTS), 1, COLUMNS)
         if self.precision == "int8":
             scale = np.maximum(np.abs(weight).max(axis=1), np.float32(1e-12)) / np.float32(LARGEST)
             whole = np.clip(np.rint(weight / scale[:, None]), -LARGEST, LARGEST).astype(np.int8)
-            self.arrays[f"{name}.weights"] = in_blocks(whole, INPUTS)
+            self.arrays[f"{name}.weights"] = in_groups(whole, INPUTS)
             self.arrays[f"{name}.scale"] = scale * np.float32(input_scale)
         else:
             numbers = weight if self.precision == "fp32" else bfloat16(weight)
-            self.arrays[f"{name}.weights"] = in_blocks(numbers, 1)
+            self.arrays[f"{name}.weights"] = in_groups(numbers, 1)
             self.arrays[f"{name}.scale"] = np.ones(len(weight), np.float32)
 
 
@@ -120,15 +122,26 @@ def padded(array: NDArray[Any], axis: int, multiple: int) -> NDArray[Any]:
 def in_gate_order(rows: NDArray[Any]) -> NDArray[Any]:
     """(4·hidden, …) in PyTorch's order, all input gates first → the four gates of 16 units, then those of the next 16."""
     gates = padded(rows.reshape(4, -1, *rows.shape[1:]), 1, LANES)
-    blocks = gates.reshape(4, -1, LANES, *rows.shape[1:])
-    return blocks.swapaxes(0, 1).reshape(-1, *rows.shape[1:])
+    groups = gates.reshape(4, -1, LANES, *rows.shape[1:])
+    return groups.swapaxes(0, 1).reshape(-1, *rows.shape[1:])
 
 
-def in_blocks(weight: NDArray[Any], inputs: int) -> NDArray[Any]:
-    """(outputs, inputs) → [block of 16 outputs][inputs / n][16 outputs][n inputs]."""
+def out_of_gate_order(rows: NDArray[Any]) -> NDArray[Any]:
+    """What `in_gate_order` was given, with its padding: (4·hidden, …), all input gates first."""
+    return rows.reshape(-1, 4, LANES, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape)
+
+
+def in_groups(weight: NDArray[Any], inputs: int) -> NDArray[Any]:
+    """(outputs, inputs) → [group of 64 outputs][inputs / n][64 outputs][n inputs]."""
     outputs, columns = weight.shape
-    blocks = weight.reshape(outputs // LANES, LANES, columns // inputs, inputs)
-    return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3))
+    groups = weight.reshape(outputs // OUTPUTS, OUTPUTS, columns // inputs, inputs)
+    return np.ascontiguousarray(groups.transpose(0, 2, 1, 3))
+
+
+def out_of_groups(groups: NDArray[Any]) -> NDArray[Any]:
+    """What `in_groups` was given: (outputs, inputs)."""
+    count, quads, outputs, inputs = groups.shape
+    return groups.transpose(0, 2, 1, 3).reshape(count * outputs, quads * inputs)
 
 
 def bfloat16(numbers: Floats) -> NDArray[np.uint16]:
@@ -136,14 +149,3 @@ def bfloat16(numbers: Floats) -> NDArray[np.uint16]:
     bits = numbers.view(np.uint32)
     upper: NDArray[np.uint16] = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
     return upper
-
-
-def out_of_blocks(blocks: NDArray[Any]) -> NDArray[Any]:
-    """What `in_blocks` was given: (outputs, inputs)."""
-    count, groups, lanes, inputs = blocks.shape
-    return blocks.transpose(0, 2, 1, 3).reshape(count * lanes, groups * inputs)
-
-
-def out_of_gate_order(rows: NDArray[Any]) -> NDArray[Any]:
-    """What `in_gate_order` was given, with its padding: (4·hidden, …), all input gates first."""
-    return rows.reshape(-1, 4, LANES, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape)

@@ -1,17 +1,18 @@
 // Sums of products: the one place where a kernel's time goes, and the one part written anew for each kind of processor.
 //
-// Packed order. A matrix is cut into blocks of 16 outputs; within a block the weights of 4 neighbouring inputs stand
-// together, output after output:
+// Packed order. A matrix is cut into groups of 64 outputs; within a group the weights of 4 neighbouring inputs stand together,
+// output after output:
 //
-//     [block of 16 outputs][input / 4][16 outputs][4 inputs]        so 64 bytes are 16 outputs x 4 inputs
+//     [group of 64 outputs][input / 4][64 outputs][4 inputs]
 //
-// That is one AVX-512 register for vpdpbusd, two AVX2 registers, four NEON registers for sdot, and one row of an AMX tile
-// (16 such rows, 64 inputs, are a whole tile). All paths read it as it lies on disk; a lone stream reads it front to back at
-// the speed of the memory. What a broadcast of 4 activations is multiplied with needs no sum across a register afterwards.
+// 64 bytes of it are 16 outputs x 4 inputs: one AVX-512 register for vpdpbusd, two AVX2 registers, four NEON registers for sdot,
+// one row of an AMX tile (16 such rows, 64 inputs, are a whole tile). All paths read it as it lies on disk; a lone stream reads
+// it front to back at the speed of the memory. What a broadcast of 4 activations is multiplied with needs no sum across a
+// register afterwards. For an LSTM the 64 outputs are the four gates of 16 units.
 //
 // A `Numbers` is a precision: what a weight, an activation and a sum are, how a float becomes an activation, and
-//     products(weights, groups, activations, stride, rows, blocks, sums):
-//         sums[row * 64 + block * 16 + output] for `rows` activation vectors and up to 4 neighbouring blocks.
+//     products(weights, quads, activations, stride, rows, sums):
+//         sums[row * 64 + output] of one group for `rows` activation vectors of 4 * quads inputs (floats: of `quads` inputs).
 // `rows` may be rounded up to a multiple of 16: the buffers have room.
 #pragma once
 
@@ -19,11 +20,12 @@
 
 namespace {
 
-constexpr int LANES = 16;        // outputs of a block
-constexpr int GROUP = 4 * LANES; // outputs computed together: for an LSTM the four gates of 16 units
+constexpr int LANES = 16;         // units whose gates are a group
+constexpr int GROUP = 4 * LANES;  // outputs computed together
+constexpr int QUAD = 4 * GROUP;   // bytes of a group's weights for 4 inputs
 constexpr int ROW_PADDING = 16;
 
-/// Weights and activations are integers from -127 to 127. `weights` of a block follow each other by groups * 64 bytes.
+/// Weights and activations are integers from -127 to 127.
 struct Int8Portable {
     using Weight = int8_t;
     using Activation = int8_t;
@@ -34,18 +36,16 @@ struct Int8Portable {
         return static_cast<Activation>(nearest(clamp(x * inverse_scale, -127.0f, 127.0f)));
     }
 
-    static void products(const Weight *weights, int groups, const Activation *activations, int stride, int rows, int blocks,
-                         Sum *sums) {
-        for (int row = 0; row < rows; row++)
-            for (int block = 0; block < blocks; block++) {
-                const Weight *w = weights + static_cast<int64_t>(block) * groups * 64;
-                const Activation *a = activations + static_cast<int64_t>(row) * stride;
-                Sum total[LANES] = {};
-                for (int g = 0; g < groups; g++, w += 64, a += 4)
-                    for (int lane = 0; lane < LANES; lane++)
-                        total[lane] += w[4 * lane] * a[0] + w[4 * lane + 1] * a[1] + w[4 * lane + 2] * a[2] + w[4 * lane + 3] * a[3];
-                std::memcpy(sums + row * GROUP + block * LANES, total, sizeof total);
-            }
+    static void products(const Weight *weights, int quads, const Activation *activations, int stride, int rows, Sum *sums) {
+        for (int row = 0; row < rows; row++) {
+            const Weight *w = weights;
+            const Activation *a = activations + static_cast<int64_t>(row) * stride;
+            Sum total[GROUP] = {};
+            for (int q = 0; q < quads; q++, w += QUAD, a += 4)
+                for (int o = 0; o < GROUP; o++)
+                    total[o] += w[4 * o] * a[0] + w[4 * o + 1] * a[1] + w[4 * o + 2] * a[2] + w[4 * o + 3] * a[3];
+            std::memcpy(sums + row * GROUP, total, sizeof total);
+        }
     }
 
     static void begin_thread() {}
@@ -69,17 +69,15 @@ struct Floating {
         return from_bits(static_cast<int32_t>((u + 0x7FFF + ((u >> 16) & 1)) & 0xFFFF0000u));
     }
 
-    static void products(const Weight *weights, int groups, const Activation *activations, int stride, int rows, int blocks,
-                         Sum *sums) {
-        for (int row = 0; row < rows; row++)
-            for (int block = 0; block < blocks; block++) {
-                const Weight *w = weights + static_cast<int64_t>(block) * groups * LANES;
-                const Activation *a = activations + static_cast<int64_t>(row) * stride;
-                Sum total[LANES] = {};
-                for (int g = 0; g < groups; g++, w += LANES)
-                    for (int lane = 0; lane < LANES; lane++) total[lane] += widen(w[lane]) * a[g];
-                std::memcpy(sums + row * GROUP + block * LANES, total, sizeof total);
-            }
+    static void products(const Weight *weights, int inputs, const Activation *activations, int stride, int rows, Sum *sums) {
+        for (int row = 0; row < rows; row++) {
+            const Weight *w = weights;
+            const Activation *a = activations + static_cast<int64_t>(row) * stride;
+            Sum total[GROUP] = {};
+            for (int i = 0; i < inputs; i++, w += GROUP)
+                for (int o = 0; o < GROUP; o++) total[o] += widen(w[o]) * a[i];
+            std::memcpy(sums + row * GROUP, total, sizeof total);
+        }
     }
 
     static void begin_thread() {}

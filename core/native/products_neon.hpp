@@ -8,36 +8,35 @@ namespace {
 constexpr const char *PATH = "neon";
 
 struct Int8 : Int8Portable {
+    /// 16 outputs for ROWS activation vectors.
     template <int ROWS>
-    static void block_of(const Weight *weights, int groups, const Activation *activations, int stride, Sum *sums) {
+    static void tile_of(const Weight *weights, int quads, const Activation *activations, int stride, Sum *sums) {
         int32x4_t total[ROWS][4];
         for (auto &row : total)
-            for (auto &quarter : row) quarter = vdupq_n_s32(0);
-        for (int g = 0; g < groups; g++) {
+            for (auto &part : row) part = vdupq_n_s32(0);
+        for (int q = 0; q < quads; q++) {
             int8x16_t w[4];
-            for (int quarter = 0; quarter < 4; quarter++) w[quarter] = vld1q_s8(weights + 64 * g + 16 * quarter);
+            for (int part = 0; part < 4; part++) w[part] = vld1q_s8(weights + QUAD * q + 16 * part);
             for (int row = 0; row < ROWS; row++) {
                 int32_t four;
-                std::memcpy(&four, activations + static_cast<int64_t>(row) * stride + 4 * g, 4);
+                std::memcpy(&four, activations + static_cast<int64_t>(row) * stride + 4 * q, 4);
                 const int8x16_t a = vreinterpretq_s8_s32(vdupq_n_s32(four));
-                for (int quarter = 0; quarter < 4; quarter++)
-                    total[row][quarter] = vdotq_s32(total[row][quarter], w[quarter], a);
+                for (int part = 0; part < 4; part++) total[row][part] = vdotq_s32(total[row][part], w[part], a);
             }
         }
         for (int row = 0; row < ROWS; row++)
-            for (int quarter = 0; quarter < 4; quarter++) vst1q_s32(sums + row * GROUP + 4 * quarter, total[row][quarter]);
+            for (int part = 0; part < 4; part++) vst1q_s32(sums + row * GROUP + 4 * part, total[row][part]);
     }
 
-    static void products(const Weight *weights, int groups, const Activation *activations, int stride, int rows, int blocks,
-                         Sum *sums) {
-        for (int block = 0; block < blocks; block++) {
-            const Weight *w = weights + static_cast<int64_t>(block) * groups * 64;
-            Sum *out = sums + block * LANES;
+    static void products(const Weight *weights, int quads, const Activation *activations, int stride, int rows, Sum *sums) {
+        for (int first = 0; first < GROUP; first += 16) {
+            const Weight *w = weights + 4 * first;
+            Sum *out = sums + first;
             int row = 0;
             for (; row + 4 <= rows; row += 4)
-                block_of<4>(w, groups, activations + static_cast<int64_t>(row) * stride, stride, out + row * GROUP);
+                tile_of<4>(w, quads, activations + static_cast<int64_t>(row) * stride, stride, out + row * GROUP);
             for (; row < rows; row++)
-                block_of<1>(w, groups, activations + static_cast<int64_t>(row) * stride, stride, out + row * GROUP);
+                tile_of<1>(w, quads, activations + static_cast<int64_t>(row) * stride, stride, out + row * GROUP);
         }
     }
 };

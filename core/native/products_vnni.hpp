@@ -16,52 +16,39 @@ constexpr const char *PATH = "avx512vnni";
 #endif
 
 struct Int8Vnni : Int8Portable {
-    /// BLOCKS neighbouring blocks for ROWS activation vectors.
-    template <int ROWS, int BLOCKS>
-    static void tile_of(const Weight *weights, int groups, const Activation *activations, int stride, Sum *sums) {
-        __m512i total[ROWS][BLOCKS], excess[BLOCKS];
-        for (int block = 0; block < BLOCKS; block++) {
-            excess[block] = _mm512_setzero_si512();
-            for (int row = 0; row < ROWS; row++) total[row][block] = _mm512_setzero_si512();
+    /// All 64 outputs for ROWS activation vectors.
+    template <int ROWS>
+    static void tile_of(const Weight *weights, int quads, const Activation *activations, int stride, Sum *sums) {
+        __m512i total[ROWS][4], excess[4];
+        for (int part = 0; part < 4; part++) {
+            excess[part] = _mm512_setzero_si512();
+            for (int row = 0; row < ROWS; row++) total[row][part] = _mm512_setzero_si512();
         }
         const __m512i offset = _mm512_set1_epi32(static_cast<int32_t>(0x80808080));
-        for (int g = 0; g < groups; g++) {
-            __m512i w[BLOCKS];
-            for (int block = 0; block < BLOCKS; block++) {
-                w[block] = _mm512_loadu_si512(weights + 64 * (static_cast<int64_t>(block) * groups + g));
-                excess[block] = _mm512_dpbusd_epi32(excess[block], offset, w[block]);
+        for (int q = 0; q < quads; q++) {
+            __m512i w[4];
+            for (int part = 0; part < 4; part++) {
+                w[part] = _mm512_loadu_si512(weights + QUAD * q + 64 * part);
+                excess[part] = _mm512_dpbusd_epi32(excess[part], offset, w[part]);
             }
             for (int row = 0; row < ROWS; row++) {
                 int32_t four;
-                std::memcpy(&four, activations + static_cast<int64_t>(row) * stride + 4 * g, 4);
+                std::memcpy(&four, activations + static_cast<int64_t>(row) * stride + 4 * q, 4);
                 const __m512i a = _mm512_set1_epi32(four ^ static_cast<int32_t>(0x80808080));
-                for (int block = 0; block < BLOCKS; block++)
-                    total[row][block] = _mm512_dpbusd_epi32(total[row][block], a, w[block]);
+                for (int part = 0; part < 4; part++) total[row][part] = _mm512_dpbusd_epi32(total[row][part], a, w[part]);
             }
         }
         for (int row = 0; row < ROWS; row++)
-            for (int block = 0; block < BLOCKS; block++)
-                _mm512_storeu_si512(sums + row * GROUP + block * LANES, _mm512_sub_epi32(total[row][block], excess[block]));
+            for (int part = 0; part < 4; part++)
+                _mm512_storeu_si512(sums + row * GROUP + 16 * part, _mm512_sub_epi32(total[row][part], excess[part]));
     }
 
-    template <int BLOCKS>
-    static void blocks_of(const Weight *weights, int groups, const Activation *activations, int stride, int rows, Sum *sums) {
+    static void products(const Weight *weights, int quads, const Activation *activations, int stride, int rows, Sum *sums) {
         int row = 0;
         for (; row + 4 <= rows; row += 4)
-            tile_of<4, BLOCKS>(weights, groups, activations + static_cast<int64_t>(row) * stride, stride, sums + row * GROUP);
+            tile_of<4>(weights, quads, activations + static_cast<int64_t>(row) * stride, stride, sums + row * GROUP);
         for (; row < rows; row++)
-            tile_of<1, BLOCKS>(weights, groups, activations + static_cast<int64_t>(row) * stride, stride, sums + row * GROUP);
-    }
-
-    static void products(const Weight *weights, int groups, const Activation *activations, int stride, int rows, int blocks,
-                         Sum *sums) {
-        if (blocks == 4) {
-            blocks_of<4>(weights, groups, activations, stride, rows, sums);
-            return;
-        }
-        for (int block = 0; block < blocks; block++)
-            blocks_of<1>(weights + static_cast<int64_t>(block) * groups * 64, groups, activations, stride, rows,
-                         sums + block * LANES);
+            tile_of<1>(weights, quads, activations + static_cast<int64_t>(row) * stride, stride, sums + row * GROUP);
     }
 };
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import Valkey, start_valkey
-from toys import toy, write_toys
+from toys import toy_decoder, write_toys
 from workers import Fleet, python, wait_until
 
 from core.catalog import Catalog
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.integration
 BEATS = {"format": "beats", "beats": {"kick": "x...x...x...x...", "snare": "....x.......x..."}}
 NOTES = {"format": "notes", "notes": "D4:1 F4:0.5 A4:0.5 D5:1 r:0.5 A4:1"}
 SHORT: dict[str, Any] = {"model": "folk", "prime": NOTES, "attributes": {"bars": 2}, "variations": 2, "sampling": {"seed": 7}}
-LONG: dict[str, Any] = {"kind": "text", "prompt": "to be", "length": {"words": 300}, "variations": 2, "sampling": {"seed": 1}}
+LONG: dict[str, Any] = {"kind": "text", "prompt": "to be", "length": {"words": 1000}, "variations": 4, "sampling": {"seed": 1}}
 ENDLESS: dict[str, Any] = {"model": "drums", "prime": BEATS, "attributes": {"bars": 128}, "variations": 8}
 MIXED = [
     {"model": "folk", "attributes": {"bars": 3}, "variations": 3},
@@ -102,7 +102,7 @@ def alone(catalog: Catalog, request: dict[str, Any]) -> list[bytes]:
 def _made_alone(request: str, prime: str | None) -> list[bytes]:
     asked = GenerationRequest.model_validate_json(request)
     brief = brief_of(asked, piece_from_json(prime) if prime else None)
-    return [result.rendered.data for result in generate(toy(str(asked.model)), brief)]
+    return [result.rendered.data for result in generate(toy_decoder(str(asked.model)), brief)]
 
 
 def test_a_job_goes_through(client: JobClient, catalog: Catalog, workers: Fleet) -> None:

@@ -76,7 +76,7 @@ void print(const char *name, const ModelSpec &spec, const ContextSpec &context) 
 }  // namespace
 
 int main() {
-    const int vocabulary = 50, hidden = 80, width = 128, embedding = 64, head = 48;
+    const int vocabulary = 50, hidden = 80, width = 128, embedding = 64, head = 64;
     Numbers n{1};
     ContextSpec text{};
     text.vocabulary = vocabulary;

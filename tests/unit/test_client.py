@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.catalog import Catalog
-from core.errors import IdempotencyConflict, NotFound, QueueFull, UnplayablePrime
+from core.errors import IdempotencyConflict, NotFound, NotReady, QueueFull, UnplayablePrime
 from core.music.codec import piece_from_json
 from worker.jobs import client as client_module
 from worker.jobs.broker import make_celery
@@ -84,7 +84,24 @@ def test_what_is_refused_leaves_nothing_behind(client: JobClient, woken: list[st
         client.submit(request(), "local")
     with pytest.raises(QueueFull):
         client.submit(request(), "local")
-    assert len(woken) == 3
+    assert len(woken) == 1  # the first in the line
+
+
+def test_only_a_job_in_front_sends_a_wake_up(client: JobClient, woken: list[str]) -> None:
+    first, second = (client.submit(request(), "local").record for _ in range(2))
+    assert (first.position, second.position) == (0, 1)
+    assert woken == [first.id]
+    assert len(client.store.claim("worker-1", 8, "test-1")) == 2  # the first one's wake-up brings both to an engine
+    third = client.submit(request(), "local").record
+    assert woken == [first.id, third.id]
+
+
+def test_an_owner_who_asked_for_much_waits_for_one_who_asked_for_little(client: JobClient) -> None:
+    client.submit(request(attributes={"bars": 64}, variations=8), "much")
+    again = client.submit(request(attributes={"bars": 8}), "much").record
+    little = client.submit(request(attributes={"bars": 8}), "little").record
+    assert client.store.get(little.id).position == 1
+    assert client.store.get(again.id).position == 2
 
 
 def test_another_owners_job_is_not_found(client: JobClient) -> None:
@@ -94,6 +111,12 @@ def test_another_owners_job_is_not_found(client: JobClient) -> None:
         with pytest.raises(NotFound):
             verb(record.id, "you")
     assert client.store.get(record.id).status == "queued"
+    anew = JobClient(client.store, client.catalog, make_celery(Settings()), Settings())  # another web process
+    for each in (client, anew):
+        with pytest.raises(NotFound):
+            each.result(record.id, "you", "continuation-1.mid")
+        with pytest.raises(NotReady):
+            each.result(record.id, "me", "continuation-1.mid")
     assert client.list("you") == ([], None)
     assert [found.id for found in client.list("me")[0]] == [record.id]
     assert client.cancel(record.id, "me").status == "cancelled"

@@ -11,7 +11,7 @@ from core.brief import Brief
 from core.decoding import Drawing
 from core.elementary import exponential, gelu, sigmoid
 from core.native.decoder import NativeDecoder
-from core.native.packing import in_blocks, in_gate_order, out_of_blocks, out_of_gate_order, padded
+from core.native.packing import in_gate_order, in_groups, out_of_gate_order, out_of_groups, padded
 from core.quantised import MOST_INPUTS, QuantisedNetwork, State, whole_products
 from core.sampling_params import SamplingParams
 
@@ -130,10 +130,10 @@ def test_products_are_those_of_integers(rows: int, columns: int, seed: int) -> N
 
 @given(st.integers(1, 5), st.integers(1, 5))
 @few
-def test_weights_come_out_of_their_packed_order(blocks: int, groups: int) -> None:
-    weight = np.arange(blocks * 16 * groups * 4).reshape(blocks * 16, groups * 4)
-    np.testing.assert_array_equal(out_of_blocks(in_blocks(weight, 4)), weight)
-    gates = np.arange(4 * groups * 12 * 2).reshape(4 * groups * 12, 2)
+def test_weights_come_out_of_their_packed_order(groups: int, quads: int) -> None:
+    weight = np.arange(groups * 64 * quads * 4).reshape(groups * 64, quads * 4)
+    np.testing.assert_array_equal(out_of_groups(in_groups(weight, 4)), weight)
+    gates = np.arange(4 * quads * 12 * 2).reshape(4 * quads * 12, 2)
     with_padding = padded(gates.reshape(4, -1, 2), 1, 16).reshape(-1, 2)
     np.testing.assert_array_equal(out_of_gate_order(in_gate_order(gates)), with_padding)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from werkzeug.test import encode_multipart
 
 from core.music.midi import read_midi, write_midi
 from core.music.notes import read_notes
+from web.job_view import Forecast
 from worker.jobs.memory_store import MemoryJobStore
 from worker.jobs.settings import Settings
+from worker.jobs.store import NewJob
 
 
 @pytest.fixture
@@ -242,6 +245,18 @@ def test_the_wait_is_estimated_once_something_is_known(client: FlaskClient, stor
     store.heartbeat("toy-worker", {})
     first, second = submit(client), submit(client)
     assert 0 <= first["eta_seconds"] <= second["eta_seconds"]
+
+
+def test_the_figures_behind_an_estimate_are_asked_for_once_in_a_while(
+    store: MemoryJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, asked, stats = store.enqueue(NewJob("local", "music", "{}"))[0], [], store.stats
+    monkeypatch.setattr(store, "stats", lambda: (asked.append(1), stats())[1])
+    forecast = Forecast(store, max_age_seconds=60)
+    assert [forecast.eta_seconds(job) for _ in range(3)] == [None] * 3
+    assert len(asked) == 1
+    assert Forecast(store).eta_seconds(replace(job, status="succeeded")) is None
+    assert len(asked) == 1  # nobody waits for a job that has ended
 
 
 def test_answers_are_never_taken_from_a_cache(client: FlaskClient) -> None:

@@ -15,7 +15,10 @@ from worker.jobs.broker import send_wake
 from worker.jobs.effort import tokens_asked_for
 from worker.jobs.request import GenerationRequest
 from worker.jobs.settings import Settings
-from worker.jobs.store import JobRecord, JobStore, NewJob
+from worker.jobs.store import Artifact, JobRecord, JobStore, NewJob
+
+NO_SUCH_JOB = "There is no such job, or it has expired."
+MOST_OWNERS_KEPT = 10_000
 
 
 class Submission(NamedTuple):
@@ -35,6 +38,7 @@ class JobClient:
         self.catalog = catalog
         self._celery_app = celery_app
         self._settings = settings
+        self._owners: dict[str, str] = {}  # by job, of late ones: a job's owner never changes
 
     def submit(self, request: GenerationRequest, owner: str, idempotency_key: str | None = None) -> Submission:
         """Accept the job. Raises RequestError; among them QueueFull.
@@ -60,6 +64,7 @@ class JobClient:
             weight=tokens_asked_for(admitted),
         )
         record, created = self.store.enqueue(job)
+        self._note(record)
         if created and record.position == 0:
             send_wake(self._celery_app, record.id)
         return Submission(record, created, prime)
@@ -67,9 +72,18 @@ class JobClient:
     def get(self, job_id: str, owner: str) -> JobRecord:
         """Raises NotFound, for another owner's job too: nobody learns that it exists."""
         record = self.store.get(job_id)
+        self._note(record)
         if record.owner != owner:
-            raise NotFound("There is no such job, or it has expired.")
+            raise NotFound(NO_SUCH_JOB)
         return record
+
+    def result(self, job_id: str, owner: str, name: str) -> Artifact:
+        """A stored file of the job. Raises NotFound, for another owner's job too, and NotReady before it has succeeded."""
+        if job_id not in self._owners:
+            self.get(job_id, owner)
+        elif self._owners[job_id] != owner:
+            raise NotFound(NO_SUCH_JOB)
+        return self.store.artifact(job_id, name)
 
     def cancel(self, job_id: str, owner: str) -> JobRecord:
         """Queued: cancelled at once. Running: within a second. Ended: no change. Raises NotFound."""
@@ -79,6 +93,11 @@ class JobClient:
     def list(self, owner: str, cursor: str | None = None, limit: int = 20) -> tuple[list[JobRecord], str | None]:
         """The owner's jobs, newest first, and the cursor of the next page (None at the end)."""
         return self.store.list(owner, cursor, limit)
+
+    def _note(self, record: JobRecord) -> None:
+        if len(self._owners) >= MOST_OWNERS_KEPT:
+            self._owners.clear()
+        self._owners[record.id] = record.owner
 
 
 def fingerprint(request: GenerationRequest) -> str:
