@@ -42,17 +42,17 @@ def choose_decoders(device: Device = "auto", threads: int = 1) -> Decoders:
     if device == "cuda" and not (cuda_device_here() and torch_installed()):
         raise KernelUnavailable("The device is to be cuda, but here is no CUDA device, or torch is not installed.")
     if device != "cpu" and torch_installed() and cuda_device_here():
-        return _torch("cuda")
+        return torch_decoders("cuda")
     try:
         logger.info("decoding on the native kernel (%s)", best_path())
-        return Decoders(NUMERICS, lambda folder, card: _load_native(folder, card, threads))
+        return native_decoders(threads)
     except KernelUnavailable as error:
         if not torch_installed():
             raise KernelUnavailable(
                 f"{error.message} Without it torch can decode, more slowly: pip install 'ritornello[torch]'."
             ) from error
         logger.warning("%s Until then torch decodes, more slowly.", error.message)
-        return _torch("cpu")
+        return torch_decoders("cpu")
 
 
 def torch_installed() -> bool:
@@ -69,15 +69,16 @@ def cuda_device_here() -> bool:
     return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
 
 
-def _load_native(folder: Path, card: Card, threads: int) -> Decoder:
-    arrays, author = read_packed(folder, card), author_of(card)
-    try:
-        return NativeDecoder(card, author, arrays, threads=threads)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"The packed weights of {card.name!r} do not fit its card: {error!r}") from error
+def native_decoders(threads: int = 1) -> Decoders:
+    """On the kernel, which must have been built."""
+
+    def load(folder: Path, card: Card) -> Decoder:
+        return _opened(card, lambda: NativeDecoder(card, author_of(card), read_packed(folder, card), threads=threads))
+
+    return Decoders(NUMERICS, load)
 
 
-def _torch(device: Literal["cpu", "cuda"]) -> Decoders:
+def torch_decoders(device: Literal["cpu", "cuda"]) -> Decoders:
     import torch
 
     from core.torch_decoder import NUMERICS as TORCH_NUMERICS
@@ -86,10 +87,13 @@ def _torch(device: Literal["cpu", "cuda"]) -> Decoders:
     torch.set_num_threads(1)  # more workers fill more cores
 
     def load(folder: Path, card: Card) -> Decoder:
-        arrays, author = read_packed(folder, card), author_of(card)
-        try:
-            return TorchDecoder(card, author, arrays, device)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"The packed weights of {card.name!r} do not fit its card: {error!r}") from error
+        return _opened(card, lambda: TorchDecoder(card, author_of(card), read_packed(folder, card), device))
 
     return Decoders(TORCH_NUMERICS[device], load)
+
+
+def _opened(card: Card, opens: Callable[[], Decoder]) -> Decoder:
+    try:
+        return opens()
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"The packed weights of {card.name!r} do not fit its card: {error!r}") from error

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.integration
 BEATS = {"format": "beats", "beats": {"kick": "x...x...x...x...", "snare": "....x.......x..."}}
 NOTES = {"format": "notes", "notes": "D4:1 F4:0.5 A4:0.5 D5:1 r:0.5 A4:1"}
 SHORT: dict[str, Any] = {"model": "folk", "prime": NOTES, "attributes": {"bars": 2}, "variations": 2, "sampling": {"seed": 7}}
-LONG: dict[str, Any] = {"kind": "text", "prompt": "to be", "length": {"words": 1000}, "variations": 4, "sampling": {"seed": 1}}
-ENDLESS: dict[str, Any] = {"model": "drums", "prime": BEATS, "attributes": {"bars": 128}, "variations": 8}
+LONG: dict[str, Any] = {"kind": "text", "prompt": "to be", "length": {"words": 5000}, "variations": 8, "sampling": {"seed": 1}}
+ENDLESS: dict[str, Any] = {"kind": "text", "length": {"sentences": 500}, "variations": 8}
 MIXED = [
     {"model": "folk", "attributes": {"bars": 3}, "variations": 3},
     {"model": "drums", "prime": BEATS, "attributes": {"bars": 2}, "variations": 2},

@@ -46,7 +46,7 @@ def test_torch_serves_without_the_kernel_says_so_once_and_makes_the_same_files(
     brief = Brief(SamplingParams(seed=5), bars=1, variations=2)
     torch_made, native_made = (
         [result.rendered.data for result in generate(load(catalog.folder, catalog.card("folk")), brief)]
-        for load in (chosen.load, lambda folder, card: decoders._load_native(folder, card, 1))
+        for load in (chosen.load, decoders.native_decoders().load)
     )
     assert torch_made == native_made
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from toys import write_toys
 
 from core.catalog import PACKED, Catalog
+from core.decoders import Decoders, native_decoders, torch_decoders
 from core.errors import StoreUnavailable
 from core.music.composer import MusicPlan
 from core.native.decoder import NativeDecoder
@@ -42,21 +43,37 @@ def place(catalog: Catalog) -> Place:
     return Place(catalog)
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(range(len(REQUESTS))), st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=6),
-    st.integers(1, 40),
-    st.integers(1, 30),
+ARRIVALS = st.lists(
+    st.tuples(st.sampled_from(range(len(REQUESTS))), st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=6
 )
+
+
+@given(ARRIVALS, st.integers(1, 40), st.integers(1, 30))
 @settings(deadline=None, max_examples=20)
 def test_the_engine_makes_what_generate_makes_in_any_order_any_company_and_any_steps_parked_or_not(
     catalog: Catalog, arrivals: list[tuple[int, int, int]], steps: int, quantum: int
 ) -> None:
+    check_arrivals(catalog, native_decoders(), arrivals, steps, quantum)
+
+
+@given(ARRIVALS, st.integers(1, 40), st.integers(1, 30))
+@settings(deadline=None, max_examples=3)
+def test_so_does_the_engine_without_a_kernel(
+    catalog: Catalog, arrivals: list[tuple[int, int, int]], steps: int, quantum: int
+) -> None:
+    check_arrivals(catalog, torch_decoders("cpu"), arrivals, steps, quantum)
+
+
+def check_arrivals(
+    catalog: Catalog, decoders: Decoders, arrivals: list[tuple[int, int, int]], steps: int, quantum: int
+) -> None:
+    """What arrives (number of the request, seed, turns before it) comes out as `generate` makes it; on torch too, to the byte."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_module, "PUBLISH_SECONDS", 0.0)
         patch.setattr(engine_module, "IDLE_SECONDS", 0.001)
         patch.setattr(engine_module, "YIELD_AFTER_SECONDS", 1e-9)
         patch.setattr(pace_module.Pace, "steps", lambda _pace, _streams: steps)
-        place = Place(catalog)
+        place = Place(catalog, decoders=decoders)
         place.engine.roster = Roster(place.slots, quantum, patience_seconds=0.0)
         ids = []
         for number, seed, turns_before in arrivals:
