@@ -1,4 +1,4 @@
-"""`ritornello up`: the server, one worker and the web, started in that order, watched, and stopped in reverse."""
+"""`ritornello up`: the server, the workers and the web, started in that order, watched, and stopped in reverse."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OVERHEAD_BYTES = 128 * 1024 * 1024  # records, queues and the broker's keys, bes
 
 @click.command("up", cls=Verb)
 def up() -> None:
-    """Start Ritornello here: an embedded server (unless REDIS_URL is set), one worker and the web page. Ctrl-C stops it."""
+    """Start Ritornello here: an embedded server (unless REDIS_URL is set), the workers and the web page. Ctrl-C stops it."""
     settings = read_settings()
     with StopSignals() as stop, ExitStack() as held:
         _run(settings, stop, held)
@@ -54,7 +54,8 @@ def _run(settings: Settings, stop: StopSignals, held: ExitStack) -> None:
         "RITORNELLO_SECRET_KEY": _secret_key(settings),
         "PYTHONUNBUFFERED": "1",
     }
-    supervisor.start(Service("worker", [sys.executable, "-m", "worker.main"], environment, stop_seconds=8.0))
+    for _ in range(settings.workers):
+        supervisor.start(Service("worker", [sys.executable, "-m", "worker.main"], environment, stop_seconds=8.0))
     web = web_command(door.fileno(), settings)
     supervisor.start(Service("web", web, environment, stop_seconds=6.0, descriptors=(door.fileno(),)))
     address = local_address(settings.host, settings.port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from statistics import fmean
 
 from core.music.piece import Note, Piece
@@ -26,13 +27,18 @@ def shape_dynamics(
     tracks = [track.notes for track in prime.tracks if track.percussion == percussion] if prime else []
     heard = [note for track in tracks for note in track]
     usual = fmean(note.velocity for note in heard) if heard else DEFAULT_VELOCITY
-    by_drum: dict[int, float] = {}
+    by_drum: dict[int | None, float] = {}
     if percussion:
         by_drum = {pitch: fmean(n.velocity for n in heard if n.pitch == pitch) for pitch in {n.pitch for n in heard}}
 
-    def velocity(note: Note) -> int:
+    @cache  # of few drums and three accents, for very many notes
+    def velocity(pitch: int | None, accent: int) -> int:
+        return round(min(LOUDEST, max(SOFTEST, by_drum.get(pitch, usual) + accent)))
+
+    shaped = []
+    for note in notes:
         place = (note.start - bar_line) % bar_ticks
         accent = BAR_ACCENT if place == 0 else BEAT_ACCENT if place % beat_ticks == 0 else OFF_BEAT
-        return round(min(LOUDEST, max(SOFTEST, by_drum.get(note.pitch, usual) + accent)))
-
-    return [Note(note.start, note.duration, note.pitch, velocity(note)) for note in notes]
+        loudness = velocity(note.pitch if percussion else None, accent)
+        shaped.append(Note(note.start, note.duration, note.pitch, loudness))
+    return shaped

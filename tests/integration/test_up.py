@@ -107,7 +107,7 @@ def test_with_redis_url_no_server_is_started_and_an_open_host_is_warned_about(re
         launcher.wait_until_ready()
         wait_for(lambda: "set RITORNELLO_OWNERS=session" in launcher.output, 5)
         assert "WARNING: HOST is 0.0.0.0" in launcher.output
-        assert [len(launcher.pids(name)) for name in ("server", "worker", "web")] == [0, 1, 1]
+        assert [len(launcher.pids(name)) for name in ("server", "worker", "web")] == [0, 2, 1]
         assert launcher.interrupt() == 0
 
 

@@ -37,6 +37,13 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", validation_alias="HOST", description="Address on which the web server listens.")
     port: int = Field(8000, ge=1, le=65535, validation_alias="PORT", description="Port on which the web server listens.")
 
+    workers: int = Field(
+        2,
+        ge=1,
+        le=64,
+        validation_alias="RITORNELLO_WORKERS",
+        description="Workers that `ritornello up` starts; each decodes on one core.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", validation_alias="RITORNELLO_DEVICE", description="Where a worker computes; auto takes CUDA when there is one."
     )
