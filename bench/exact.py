@@ -73,8 +73,7 @@ def loss(name: str, options: Options) -> Measurement:
     if options.quick:
         sequences = sequences[:QUICK_SEQUENCES]
     arrays = read_packed(options.checkpoints, loaded.card)
-    ranges = Ranges(*(LARGEST * part for part in split_scales(arrays["scales"])))
-    coarse = pack_model(in_four_bits(loaded.model), ranges)
+    coarse = pack_model(in_four_bits(loaded.model), ranges_of(arrays["scales"]))
     ending = name != "drums"
     ours, floor = (
         kernel_score(NativeDecoder(loaded.card, loaded.author, packed), sequences, ending) for packed in (arrays, coarse)
@@ -111,10 +110,10 @@ def batches(corpus: Any, sequences: Sequence[TokenSequence]) -> Iterator[tuple[B
         yield batch, int((batch.weights > 0).sum())
 
 
-def split_scales(scales: Any) -> tuple[float, tuple[float, ...], float]:
-    """Of the summed embeddings, of what the layers and the head read, of the head's hidden layer."""
-    embedded, *layers, hidden = (float(scale) for scale in scales)
-    return embedded, tuple(layers), hidden
+def ranges_of(scales: Any) -> Ranges:
+    """What the packed scales were made from."""
+    embedded, *layers, hidden = (LARGEST * float(scale) for scale in scales)
+    return Ranges(embedded, tuple(layers), hidden)
 
 
 def in_four_bits(model: RecurrentModel) -> RecurrentModel:

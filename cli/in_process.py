@@ -25,7 +25,8 @@ def generate(request: GenerationRequest, progress: Progress) -> Made:
     from core.decoders import choose_decoders
     from core.generate import generate as generate_all
 
-    decoder = choose_decoders(read_settings().device).load(models.folder, admitted.card)
+    settings = read_settings()
+    decoder = choose_decoders(settings.device, settings.threads).load(models.folder, admitted.card)
     results = generate_all(decoder, brief_of(admitted.request, admitted.prime), progress)
     variations = [
         Variation(

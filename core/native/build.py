@@ -79,7 +79,8 @@ def build(names: Collection[str]) -> dict[str, Path | None]:
     """Build these paths' libraries where missing; None for one that this compiler does not know. Raises KernelUnavailable."""
     compiler = find_compiler()
     if compiler is None:
-        raise KernelUnavailable("There is no C++ compiler here (looked for c++, g++, clang++; CXX names another).")
+        looked_for = os.environ.get("CXX") or ", ".join(COMPILERS)
+        raise KernelUnavailable(f"There is no C++ compiler here (looked for {looked_for}; CXX names another).")
 
     def one(path: str) -> Path | None:
         target = library_file(path, paths()[path])

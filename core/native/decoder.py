@@ -14,8 +14,8 @@ from core.brief import Author, Bools, Ints, Plan
 from core.catalog import Card
 from core.decoding import Drawing
 from core.native.contexts import ContextOf
-from core.native.library import Dense, Matrix, ModelSpec, SamplingSpec, best_path, load
-from core.native.packing import LANES, Arrays, rounded
+from core.native.library import MAX_LAYERS, Dense, Matrix, ModelSpec, SamplingSpec, best_path, load
+from core.native.packing import COLUMNS, LANES, OUTPUTS, Arrays, rounded
 
 NUMERICS = "int8-1"
 
@@ -159,6 +159,7 @@ class _NetworkOf:
         if "tables" in self.arrays:
             self.arrays["tables"] = self.arrays["tables"].astype(np.float32)
         self.arrays["feature_starts"] = np.array(a.feature_starts, np.int32)
+        self._check(a)
         scales = [float(scale) for scale in self.arrays["scales"]]
         self.spec = spec = ModelSpec(
             precision=int(self.arrays["precision"][0]),
@@ -183,6 +184,36 @@ class _NetworkOf:
         for depth in range(a.layers):
             spec.layer[depth] = self._dense(f"lstm.{depth}", 1 / scales[depth])
 
+    def _check(self, a: Architecture) -> None:
+        """The kernel believes the architecture: raises ValueError or KeyError where the arrays are not of its shapes."""
+        gates, width = 4 * rounded(a.hidden, LANES), rounded(a.hidden, COLUMNS)
+        top, logits = rounded(a.head or a.vocabulary, OUTPUTS), rounded(a.vocabulary, OUTPUTS)
+        folded = "token_gates" in self.arrays
+        embedding = 0 if folded else rounded(a.embedding, COLUMNS)
+        if a.layers > MAX_LAYERS:
+            raise ValueError(f"the kernel has room for {MAX_LAYERS} layers, not {a.layers}")
+        shapes: dict[str, tuple[int, ...]] = {"scales": (a.layers + 2,)}
+        if a.references:
+            shapes["relative"] = (a.references, 2 * a.pitch_tokens[1] - 1)
+        if folded:
+            shapes |= {"token_gates": (a.vocabulary, gates), "token_head": (a.vocabulary, top)}
+        else:
+            shapes["tables"] = (a.feature_starts[-1], embedding)
+        denses = [(f"lstm.{depth}", gates, width if depth else embedding, width) for depth in range(a.layers)]
+        denses.append(("head_hidden" if a.head else "head", top, width, embedding))
+        if a.head:
+            denses.append(("head", logits, rounded(a.head, COLUMNS), 0))
+        for name, rows, first, second in denses:
+            for part, columns in (("first", first), ("second", second)):
+                if columns:
+                    groups, quads, outputs, inputs = self.arrays[f"{name}.{part}.weights"].shape
+                    _expect(f"{name}.{part}.weights", (groups * outputs, quads * inputs), (rows, columns))
+                    shapes[f"{name}.{part}.scale"] = (rows,)
+            if not (folded and name in ("lstm.0", "head_hidden" if a.head else "head")):
+                shapes[f"{name}.bias"] = (rows,)
+        for name, shape in shapes.items():
+            _expect(name, self.arrays[name].shape, shape)
+
     def _dense(self, name: str, first_inverse: float) -> Dense:
         first, second = self._matrix(f"{name}.first"), self._matrix(f"{name}.second")
         first.rows = first.rows or second.rows  # a part that is folded into a table leaves the other one's rows
@@ -197,3 +228,8 @@ class _NetworkOf:
 
     def _pointer(self, name: str) -> int | None:
         return self.arrays[name].ctypes.data if name in self.arrays else None
+
+
+def _expect(name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    if tuple(found) != tuple(wanted):
+        raise ValueError(f"{name} is {found}, and the architecture asks for {wanted}")

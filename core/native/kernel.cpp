@@ -168,6 +168,10 @@ struct Run {
             const int32_t token = s.unread[s.read++];
             if (nats) nats[measured] = surprise(s, token, here, allowed);
             s.context.read(token);
+            if (!s.reading()) {
+                s.unread = {};
+                s.read = 0;
+            }
             over = !s.reading() && !s.drawing();
         }
         if (over) rest(row);
@@ -269,14 +273,15 @@ Sequence *ritornello_copy(const Sequence *s) { return new Sequence(*s); }
 
 int64_t ritornello_sequence_bytes(const Sequence *s) {
     const size_t states = s->integers.h.size() * (sizeof(Int8::Activation) + 4) + s->floats.h.size() * 8;
-    return static_cast<int64_t>(sizeof *s + states + 4 * (s->context.code_memory.size() * 2 + s->context.said.capacity() * 2));
+    const size_t remembered = s->context.code_memory.size() * 2 + s->context.said.capacity() * 2 + s->unread.capacity();
+    return static_cast<int64_t>(sizeof *s + states + 4 * remembered + s->sampler.wanted.size());
 }
 
 void ritornello_sequence_free(Sequence *s) { delete s; }
 
 void ritornello_advance(const Model *m, Sequence *const *s, int32_t count, int32_t steps, int32_t threads, int32_t *tokens,
                         float *nats, float *logits) {
-    m->advance(s, count, steps, threads, tokens, nats, logits);
+    m->advance(s, count, steps, std::max(1, threads), tokens, nats, logits);
 }
 
 void ritornello_look(const Model *m, Sequence *const *s, int32_t count, int32_t *features, uint8_t *allowed) {

@@ -11,8 +11,8 @@
  * processor that this file was compiled for. Precisions other than int8 are for checking: theirs sum in a fixed order too.
  *
  * Memory belongs to whoever made it: a model copies what its specification points to; a sequence keeps a pointer to its
- * model, which must outlive it. No function throws, blocks, or keeps a thread when it returns. Different threads may use
- * different sequences of one model at the same time.
+ * model, which must outlive it. No function waits for anything, or keeps a thread when it returns; memory that cannot be had ends
+ * the process. Different threads may use different sequences of one model at the same time.
  */
 #ifndef RITORNELLO_KERNEL_H
 #define RITORNELLO_KERNEL_H
@@ -50,7 +50,7 @@ typedef struct {
     int32_t vocabulary, hidden, layers, residual; /* hidden: a multiple of 16 */
     int32_t embedding;                            /* of the summed tables: a multiple of 64; 0 when the input is one token */
     int32_t features;
-    const int32_t *feature_starts; /* (features): where each table begins */
+    const int32_t *feature_starts; /* (features + 1): where each table begins, and where the last one ends */
     const float *tables;           /* (all rows, embedding); NULL when the input is one token */
     const float *token_gates;      /* one token: (vocabulary, 4 hidden), layer 0's input part with its bias; else NULL */
     const float *token_head;       /* one token: (vocabulary, rows of the dense that reads the top), likewise */

@@ -1,6 +1,6 @@
 // AVX-512 VNNI: vpdpbusd adds four products of an unsigned and a signed byte to each of 16 sums, exactly. The activations are
-// the unsigned side: a + 128, so that 128 times the weights' sum has to be taken off again; it is summed beside, by one more
-// vpdpbusd with a constant, only where rows are many enough to share it (or the memory is slow enough to hide it).
+// the unsigned side: a + 128, so that 128 times the weights' sum has to be taken off again; one more vpdpbusd with a constant sums
+// that beside, once for all rows of a tile.
 #pragma once
 
 #ifdef RITORNELLO_EMULATED

@@ -157,7 +157,7 @@ class Draw {
         }
     }
 
-    int bucket(int token) const { return bits(x_[token]) >> 20; }
+    int bucket(int token) const { return (bits(x_[token]) >> 20) & (BUCKETS - 1); }
 
     /// The token in whose share of the line of all weights the point lies; 0 <= point < total.
     int32_t invert(uint64_t point) const {

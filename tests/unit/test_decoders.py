@@ -77,6 +77,13 @@ def test_packed_weights_that_are_not_the_cards_are_an_error(catalog: Catalog) ->
         choose_decoders("cpu").load(catalog.folder, catalog.card("folk"))
 
 
+def test_packed_weights_of_another_architecture_are_an_error(catalog: Catalog) -> None:
+    card = catalog.card("folk")
+    other = card.model_copy(update={"architecture": card.architecture | {"hidden": 32}})
+    with pytest.raises(CheckpointError, match="do not fit its card"):
+        choose_decoders("cpu").load(catalog.folder, other)
+
+
 def test_a_machine_without_a_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert build.main([]) == 1

@@ -124,6 +124,24 @@ def test_a_short_job_does_not_wait_for_the_end_of_a_long_one(place: Place, monke
     assert place.idle()
 
 
+def test_a_short_job_behind_many_long_ones_is_served_soon_and_all_are_finished(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More long jobs of one owner than are in step at once, all of them wide; the short one came last."""
+    monkeypatch.setattr(engine_module, "YIELD_AFTER_SECONDS", 1e-9)
+    place.engine.roster = Roster(place.slots, quantum_tokens=8, patience_seconds=0.0)
+    long = {"kind": "text", "prompt": "to be", "length": {"words": 60}, "variations": 8}
+    ids = [place.submit(long, seed) for seed in range(12)]
+    short_id = place.submit(REQUESTS[5])
+    place.run(short_id)
+    assert [place.store.get(job_id).status for job_id in ids] == ["running"] * 12
+    check(place, short_id, REQUESTS[5])
+    place.run(*ids)
+    for seed, job_id in enumerate(ids):
+        check(place, job_id, long, seed)
+    assert place.idle()
+
+
 def test_a_job_that_is_cancelled_while_it_runs_stops_and_frees_its_slots(place: Place) -> None:
     long = place.submit({"model": "folk", "attributes": {"bars": 64}, "variations": 8})
     place.turn(20)

@@ -60,14 +60,27 @@ def test_patience_ends_and_the_parked_takes_the_place_of_one_that_had_its_quantu
     jobs.serve("long", 10)
     jobs.seat("other", 8, 0.0)
     jobs.serve("other", 10)
-    jobs.resume(0.9)
+    jobs.resume(5.0)
+    assert not jobs.rotate(0.9)
     assert not jobs.in_step("long")
-    jobs.resume(1.0)
+    assert jobs.rotate(1.0)
     assert jobs.in_step("long")
     assert not jobs.in_step("other")
 
 
-@given(st.lists(st.tuples(st.sampled_from(["come", "serve", "leave", "resume"]), st.integers(0, 9), st.integers(1, 8))))
+def test_only_the_patient_go_before_newcomers() -> None:
+    jobs = roster()
+    jobs.seat("long", 8, 0.0)
+    jobs.serve("long", 10)
+    jobs.seat("short", 8, 0.5)
+    jobs.leave("short")
+    jobs.resume(1.0, patient_only=True)
+    assert not jobs.in_step("long")
+    jobs.resume(1.5, patient_only=True)
+    assert jobs.in_step("long")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["come", "serve", "leave", "resume", "rotate"]), st.integers(0, 9), st.integers(1, 8))))
 def test_there_are_never_more_in_step_than_slots_nor_more_held_than_the_bound(acts: list[tuple[str, int, int]]) -> None:
     jobs, costs, now = roster(), dict[int, int](), 0.0
     for act, job, number in acts:
@@ -84,6 +97,8 @@ def test_there_are_never_more_in_step_than_slots_nor_more_held_than_the_bound(ac
             costs.pop(job, None)
         elif act == "resume":
             jobs.resume(now)
+        elif act == "rotate":
+            jobs.rotate(now)
         in_step = sum(cost for other, cost in costs.items() if jobs.in_step(other))
         assert in_step <= 8
         assert jobs.free == 8 - in_step
@@ -102,9 +117,8 @@ def test_everybody_is_served_in_the_end(count: int) -> None:
             if jobs.in_step(job):
                 jobs.serve(job, 10)
                 had[job] += 10
-        jobs.resume(now)
         newcomer = len(held)
-        if newcomer < min(count, HELD_FACTOR) and jobs.yieldable >= 8:
+        if not jobs.rotate(now) and newcomer < count and jobs.yieldable >= 8:
             jobs.seat(newcomer, 8, now)
             held.add(newcomer)
     assert min(had[job] for job in held) > 0

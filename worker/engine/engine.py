@@ -53,6 +53,7 @@ class Engine:
         self._failures: list[tuple[Claim, str, str]] = []  # not told yet: the claim, the code, the message
         self._outcomes: dict[str, Outcome] = {}  # not told yet, by job
         self._published = self._beat = 0.0
+        self._newcomers_turn = False
 
     def wake(self) -> None:
         """A job may be waiting. Any thread may call this."""
@@ -99,16 +100,30 @@ class Engine:
     # Jobs come in -----------------------------------------------------------------------------------------------------
 
     def _take_in(self, due: bool, now: float) -> None:
-        """Who is parked and has been patient goes first, then newcomers, then whoever is parked."""
-        self.roster.resume(now)
+        """Free slots: who is parked and has been patient goes first, then newcomers, then whoever is parked."""
+        self.roster.resume(now, patient_only=True)
         if self.roster.free and (self._woken.is_set() or due):
             self._woken.clear()
             self._claim(self.roster.free, 0.0)
-        elif due and self.roster.yieldable > 0:
+        self.roster.resume(now)
+        if due and not self.roster.free:
+            self._rotate(now)
+
+    def _rotate(self, now: float) -> None:
+        """Slots whose jobs have had their quantum go to newcomers and to the parked by turns, or to whom there is."""
+        self._newcomers_turn = not self._newcomers_turn
+        if self._newcomers_turn:
+            if not self._claim(self.roster.yieldable, YIELD_AFTER_SECONDS):
+                self.roster.rotate(now)
+        elif not self.roster.rotate(now):
             self._claim(self.roster.yieldable, YIELD_AFTER_SECONDS)
 
-    def _claim(self, slots: int, waited_seconds: float) -> None:
-        for claim in self.store.claim(self.worker, slots, self.numerics, waited_seconds):
+    def _claim(self, slots: int, waited_seconds: float) -> bool:
+        """Begin the jobs that the store gives for so many slots. Whether there were any."""
+        if slots <= 0:
+            return False
+        claims = self.store.claim(self.worker, slots, self.numerics, waited_seconds)
+        for claim in claims:
             if claim.job_id in self.work:  # this engine was held up, lost the lease, and is the one to start again
                 self._drop(self.work[claim.job_id])
             try:
@@ -118,6 +133,7 @@ class Engine:
             except Exception:
                 logger.exception("the job could not be begun", extra={"job_id": claim.job_id})
                 self._failures.append((claim, InternalError.code, InternalError().message))
+        return bool(claims)
 
     def _begin(self, claim: Claim) -> None:
         request = GenerationRequest.model_validate_json(claim.request)

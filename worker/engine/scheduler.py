@@ -1,8 +1,9 @@
 """Which jobs are in step and which are parked: pure bookkeeping, no decoder, no Redis.
 
-A job in step holds as many slots as it has variations. When others wait and no slot is free, one that has had its quantum
-of tokens yields: its streams are a few kB each, they wait where they are and go on exactly. So a short job never waits
-for the end of a long one, and a long one is never put off for longer than its patience.
+A job in step holds as many slots as it has variations. When others wait and no slot is free, those that have had their
+quantum of tokens yield: their streams are a few kB each, they wait where they are and go on exactly. So a short job never
+waits for the end of a long one. Newcomers and those who have been parked for longer than their patience get what is yielded
+by turns (engine.py), so neither keeps the other out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 QUANTUM_TOKENS = 256  # of each variation, before a job yields to one that waits
 PATIENCE_SECONDS = 1.0  # how long a parked job lets newcomers go first
-HELD_FACTOR = 4  # jobs in step and parked together hold at most so many times the slots
+HELD_FACTOR = 64  # jobs in step and parked hold at most so many times the slots: more than ever wait, and some 20 kB each
 
 
 @dataclass
@@ -55,15 +56,28 @@ class Roster:
         """Each of the job's variations has had so many more."""
         self._jobs[job].tokens += tokens
 
-    def resume(self, now: float) -> None:
-        """Seat parked jobs, who has waited longest first: where slots are free, and in others' place when patience is over."""
-        for job in sorted(self._parked(), key=self._waiting_since):
-            standing = self._jobs[job]
-            overdue = now - self._waiting_since(job) >= self.patience_seconds
-            tired = sum(self._jobs[other].cost for other in self._tired())
-            if standing.cost <= self.free or (overdue and standing.cost <= self.free + tired):
-                self._make_room(standing.cost, now)
-                standing.parked_at, standing.tokens = None, 0
+    def resume(self, now: float, patient_only: bool = False) -> None:
+        """Seat parked jobs where slots are free, who has waited longest first; or only those whose patience is over."""
+        for job in self._parked():
+            if self._jobs[job].cost <= self.free and (not patient_only or self._overdue(job, now)):
+                self._seat_again(job)
+
+    def rotate(self, now: float) -> bool:
+        """Seat parked jobs whose patience is over in the place of others that have had their quantum. Whether any was."""
+        rotated = False
+        for job in self._parked():
+            cost = self._jobs[job].cost
+            if self._overdue(job, now) and cost <= self.free + sum(self._jobs[other].cost for other in self._tired()):
+                self._make_room(cost, now)
+                self._seat_again(job)
+                rotated = True
+        return rotated
+
+    def _seat_again(self, job: Hashable) -> None:
+        self._jobs[job].parked_at, self._jobs[job].tokens = None, 0
+
+    def _overdue(self, job: Hashable, now: float) -> bool:
+        return now - self._waiting_since(job) >= self.patience_seconds
 
     def _make_room(self, cost: int, now: float) -> None:
         for job in self._tired():
@@ -79,7 +93,9 @@ class Roster:
         return [job for _, job in sorted(tired, key=lambda entry: -entry[0])]
 
     def _parked(self) -> list[Hashable]:
-        return [job for job, standing in self._jobs.items() if standing.parked_at is not None]
+        """Who has waited longest first."""
+        parked = [job for job, standing in self._jobs.items() if standing.parked_at is not None]
+        return sorted(parked, key=self._waiting_since)
 
     def _waiting_since(self, job: Hashable) -> float:
         since = self._jobs[job].parked_at
