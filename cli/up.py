@@ -22,6 +22,7 @@ from worker.jobs.settings import Settings
 
 SERVER_START_SECONDS = 30.0
 SLOW_START_SECONDS = 60.0
+KEEP_ALIVE_SECONDS = 30  # longer than anybody's pause between two polls, so that the door is not closed in their face
 THREADS_FOR_PAGES = 16  # besides one for each event stream
 WORKER_CLASS = "web.gunicorn_worker.LingeringWorker"
 OVERHEAD_BYTES = 128 * 1024 * 1024  # records, queues and the broker's keys, beside the jobs' own bytes
@@ -101,6 +102,7 @@ def web_command(descriptor: int, settings: Settings) -> list[str]:
     """gunicorn, as web/wsgi.py configures it, on a socket that is open already. When it stops, event streams get 3 s to end."""
     threads = settings.sse_limit + THREADS_FOR_PAGES
     words = ["-k", WORKER_CLASS, "--threads", str(threads), "-w", "1", "-b", f"fd://{descriptor}", "--graceful-timeout", "3"]
+    words += ["--keep-alive", str(KEEP_ALIVE_SECONDS)]
     words += ["--log-level", settings.log_level.lower(), "--no-control-socket"]
     return [sys.executable, "-m", "gunicorn", *words, "web.wsgi:app"]
 

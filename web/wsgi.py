@@ -17,6 +17,7 @@ from web.app import create_app
 from worker.jobs.settings import Settings
 
 WORKER_CLASS = "web.gunicorn_worker.LingeringWorker"
+KEEP_ALIVE_SECONDS = 30  # longer than anybody's pause between two polls, so that the door is not closed in their face
 THREADS_FOR_PAGES = 16  # besides one for each event stream
 GRACE_SECONDS = 3  # an open event stream does not hold up the end: the browser reconnects
 
@@ -36,6 +37,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.cfg.set("worker_class", WORKER_CLASS)
         self.cfg.set("threads", self.settings.sse_limit + THREADS_FOR_PAGES)
         self.cfg.set("graceful_timeout", GRACE_SECONDS)
+        self.cfg.set("keepalive", KEEP_ALIVE_SECONDS)
         self.cfg.set("loglevel", self.settings.log_level.lower())
         self.cfg.set("control_socket_disable", True)  # it would write into the home directory
 
