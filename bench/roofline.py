@@ -9,10 +9,8 @@ either. Roofline: Williams et al. 2009, https://doi.org/10.1145/1498765.1498785.
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,9 +20,9 @@ from functools import cache
 from pathlib import Path
 
 from bench.report import table
+from core.native.build import COMPILERS, find_compiler
 
 SOURCE = Path(__file__).with_suffix(".cpp")
-COMPILERS = ("c++", "g++", "clang++")
 COMPILE_SECONDS = 120
 INSTRUCTIONS = {
     "avx2_maddubs": "AVX2 vpmaddubsw + vpmaddwd",
@@ -118,11 +116,6 @@ def compiled(folder: Path, say: Callable[[str], None] = print) -> ctypes.CDLL | 
         function = getattr(library, name)
         function.restype, function.argtypes = ctypes.c_double, (ctypes.c_int,)
     return library
-
-
-def find_compiler() -> str | None:
-    """CXX, else the system's."""
-    return next(filter(None, map(shutil.which, (os.environ.get("CXX") or COMPILERS[0], *COMPILERS))), None)
 
 
 def read_speed(library: ctypes.CDLL, size_bytes: int) -> float:

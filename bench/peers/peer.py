@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -45,16 +46,16 @@ class Peer(Protocol):
         """Draw so many tokens in every stream, going on from where the last call ended."""
 
 
-class Stepwise:
+class Stepwise(ABC):
     """A peer that goes token by token: `step` is what it does, `run` repeats it on its own output."""
 
     def __init__(self, name: str, streams: int) -> None:
         self.name, self.streams = name, streams
         self.tokens = torch.zeros(streams, dtype=torch.int64)
 
+    @abstractmethod
     def step(self, tokens: Tensor) -> Tensor:
         """tokens (streams,) i64, the last of each stream → (streams,) i64, the next."""
-        raise NotImplementedError
 
     @torch.inference_mode()
     def run(self, steps: int) -> None:

